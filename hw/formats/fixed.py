@@ -1,0 +1,129 @@
+"""Floor 0: two's complement and unsigned fixed point; integers are the case without fraction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from hw.formats.base import (
+    Format,
+    Number,
+    Overflow,
+    Rounding,
+    Special,
+    classify,
+    round_to_integer,
+)
+
+MAXIMUM_FIXED_BITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FixedFormat(Format):
+    """Fixed point ``fixed<W,I>``: a W-bit integer times ``2**-(W-I)``.
+
+    Parameters
+    ----------
+    width
+        Bits of a code, 1 to 64 (signed formats need 2).
+    integer_bits
+        Bits left of the binary point, sign included; may be negative or exceed `width`.
+    is_signed
+        Two's complement if true, else unsigned.
+
+    Source: the `ap_fixed` type of high-level synthesis (AMD HLS manual).
+
+    """
+
+    width: int
+    integer_bits: int
+    is_signed: bool = True
+
+    def __post_init__(self) -> None:
+        """Reject impossible widths."""
+        least = 2 if self.is_signed else 1
+        if not least <= self.width <= MAXIMUM_FIXED_BITS:
+            kind = "a signed" if self.is_signed else "an unsigned"
+            raise ValueError(
+                f"{kind} fixed-point width lies in {least}..{MAXIMUM_FIXED_BITS}, not {self.width}"
+            )
+        if not -1024 <= self.integer_bits <= 1024:
+            raise ValueError(f"integer_bits lies in -1024..1024, not {self.integer_bits}")
+
+    @property
+    def bits(self) -> int:
+        """Width of a code, in bits."""
+        return self.width
+
+    @property
+    def signed(self) -> bool:
+        """Whether the format is two's complement."""
+        return self.is_signed
+
+    @property
+    def fraction_bits(self) -> int:
+        """Bits right of the binary point (negative if the step exceeds 1)."""
+        return self.width - self.integer_bits
+
+    @property
+    def name(self) -> str:
+        """``int8``/``uint8`` without fraction, else ``fixed<W,I>``/``ufixed<W,I>``."""
+        prefix = "" if self.is_signed else "u"
+        if self.fraction_bits == 0:
+            return f"{prefix}int{self.width}"
+        return f"{prefix}fixed<{self.width},{self.integer_bits}>"
+
+    @property
+    def lsb_exponent(self) -> int:
+        """Exponent of the step between neighbours."""
+        return -self.fraction_bits
+
+    @property
+    def has_specials(self) -> bool:
+        """Fixed point has neither NaN nor infinity."""
+        return False
+
+    def special(self, code: int) -> Special | None:
+        """Return None: every code is a number."""
+        self.check_code(code)
+        return None
+
+    def integer(self, code: int) -> int:
+        """Return the two's complement (or unsigned) reading of a code."""
+        self.check_code(code)
+        if self.is_signed and code >> (self.width - 1):
+            return code - (1 << self.width)
+        return code
+
+    @property
+    def maximum_integer(self) -> int:
+        """Largest integer."""
+        return (1 << (self.width - self.is_signed)) - 1
+
+    @property
+    def minimum_integer(self) -> int:
+        """Smallest integer."""
+        return -(1 << (self.width - 1)) if self.is_signed else 0
+
+    def encode(
+        self,
+        value: Number | Special,
+        rounding: Rounding = Rounding.TIES_TO_EVEN,
+        overflow: Overflow = Overflow.SATURATE,
+    ) -> int:
+        """Round to the grid, then saturate or wrap; infinities saturate, NaN is refused."""
+        exact = classify(value)
+        if overflow is Overflow.TO_INFINITY:
+            raise ValueError(f"overflow to_infinity needs a format with infinities, not {self}")
+        if isinstance(exact, Special):
+            integer = self._integer_of_special(exact, overflow)
+        else:
+            integer = round_to_integer(exact / Fraction(2) ** self.lsb_exponent, rounding)
+            if overflow is Overflow.SATURATE:
+                integer = min(max(integer, self.minimum_integer), self.maximum_integer)
+        return integer & ((1 << self.width) - 1)
+
+    def _integer_of_special(self, special: Special, overflow: Overflow) -> int:
+        if special is Special.NAN or overflow is Overflow.WRAP:
+            raise ValueError(f"{self.name} has no code for {special.value}")
+        return self.maximum_integer if special is Special.POS_INF else self.minimum_integer
