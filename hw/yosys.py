@@ -1,0 +1,229 @@
+"""Yosys at arm's length (floor 2a): clean Verilog and C++ from RTLIL, and a way to run any script.
+
+This is the only module that knows pyosys. Yosys always runs in a fresh child process, because a
+Yosys error ends the process it happens in, because its names depend on what ran before, and because
+a child can be stopped. Starting one takes about 40 ms. Nothing is printed; an error becomes
+`YosysError` with Yosys' own message.
+"""
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from hw.errors import MissingTool
+from hw.rtlil import dedupe_rtlil, module_names
+
+__all__ = [
+    "Cancelled",
+    "YosysError",
+    "clean_verilog",
+    "cxxrtl",
+    "dedupe_rtlil",
+    "run",
+    "runtime_include",
+    "version",
+]
+
+Kept = str | tuple[str, ...] | Callable[[str], bool]
+
+_WORKER = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pyosys import libyosys
+design = libyosys.Design()
+for command in sys.stdin.read().splitlines():
+    libyosys.run_pass(command, design)
+"""
+
+
+class YosysError(ValueError):
+    """Yosys refused its input; the message is Yosys' own."""
+
+
+class Cancelled(RuntimeError):
+    """The run was given up because its `cancel` event was set."""
+
+
+def version() -> str:
+    """Name and version of the Yosys in use, such as ``Yosys 0.70``; `MissingTool` without one."""
+    _folder()
+    return f"Yosys {importlib.metadata.version('pyosys')}"
+
+
+def runtime_include() -> Path:
+    """Folder to put on the include path (``-I``) of a C++ file made by `cxxrtl`."""
+    return _folder() / "pyosys/share/include/backends/cxxrtl/runtime"
+
+
+def run(
+    script: Sequence[str],
+    inputs: Mapping[str, str],
+    outputs: Sequence[str],
+    *,
+    timeout: float | None = None,
+    cancel: threading.Event | None = None,
+) -> dict[str, str]:
+    """Run Yosys commands in a private folder and return the text of the files they wrote.
+
+    Parameters
+    ----------
+    script
+        One command each; relative file names are in the private folder.
+    inputs
+        Files to put there: name to text.
+    outputs
+        Names of the files to bring back.
+    timeout
+        Seconds after which the run is ended with `YosysError`.
+    cancel
+        When set (from another thread), the run is ended with `Cancelled`.
+
+    Raises
+    ------
+    YosysError
+        When a command fails, Yosys dies, or the time is over.
+    MissingTool
+        When pyosys is not installed.
+    """
+    command = [sys.executable, "-S", "-E", "-P", "-c", _WORKER, str(_folder())]
+    with tempfile.TemporaryDirectory(prefix="macloom-yosys-") as name:
+        folder = Path(name)
+        for file, text in inputs.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        child = subprocess.Popen(
+            command,
+            cwd=folder,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            errors = _wait(child, "\n".join(script) + "\n", timeout, cancel)
+        except BaseException:
+            _end(child)
+            raise
+        if child.returncode:
+            raise YosysError(_message(errors, child.returncode))
+        return {file: (folder / file).read_text(encoding="utf-8") for file in outputs}
+
+
+def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
+    """Turn RTLIL (of Amaranth) into a short Verilog-2005 text with plain names.
+
+    Everything is flattened into `top`, except the modules to keep, which come out once each
+    (identical ones are merged, see `dedupe_rtlil`) with ``(* keep_hierarchy *)`` before them. No
+    escaped identifiers, no ``$`` in names, no other attributes, no comments; modules are in the
+    order of their names. The same input gives the same bytes.
+
+    Parameters
+    ----------
+    rtlil_text
+        Modules in RTLIL; texts of several `rtlil.convert` calls may be joined.
+    top
+        Name of the top module; it keeps this name.
+    kept
+        Which modules to keep, judged by their base name (`hw.rtlil.base_name`): a prefix, a tuple
+        of prefixes, or a predicate. None by default.
+
+    Raises
+    ------
+    ValueError
+        When `top` is not among the modules, or (as `YosysError`) Yosys refuses the text.
+    """
+    text = dedupe_rtlil(rtlil_text, top)
+    names = module_names(text)
+    if top not in names:
+        raise ValueError(f"the top module must be one of {sorted(names)}, not {top!r}")
+    keep = kept if callable(kept) else _starts_with(kept)
+    kept_names = [name for name in names if name != top and keep(name)]
+    script = [
+        "read_rtlil design.il",
+        *(f"setattr -mod -set keep_hierarchy 1 {name}" for name in kept_names),
+        f"hierarchy -top {top}",
+        "proc -norom",
+        "flatten -noscopeinfo -separator _",
+        "opt_clean -purge",
+        "rename -unescape",
+        "write_verilog -noattr design.v",
+    ]
+    verilog = run(script, {"design.il": text}, ["design.v"])["design.v"]
+    verilog = re.sub(r"\A(/\*.*?\*/\s*)+", "", verilog, flags=re.DOTALL)
+    return re.sub(
+        r"^module (\w+)",
+        lambda found: ("(* keep_hierarchy *)\n" if found[1] in kept_names else "") + found[0],
+        verilog,
+        flags=re.MULTILINE,
+    )
+
+
+def cxxrtl(verilog: str, top: str) -> str:
+    """Turn Verilog into C++ that simulates `top` (CXXRTL); its ``-I`` is `runtime_include`.
+
+    The hierarchy is flattened, kept modules too, and debug information is left out.
+    """
+    script = [
+        "read_verilog design.v",
+        f"hierarchy -check -top {top}",
+        "setattr -mod -unset keep_hierarchy *",
+        "write_cxxrtl -g0 design.cpp",
+    ]
+    return run(script, {"design.v": verilog}, ["design.cpp"])["design.cpp"]
+
+
+def _folder() -> Path:
+    """Return the folder from which pyosys is imported."""
+    found = importlib.util.find_spec("pyosys")
+    if found is None or found.origin is None:
+        raise MissingTool("Yosys (pyosys)", "pip install 'macloom[synth]'")
+    return Path(found.origin).parent.parent
+
+
+def _starts_with(prefixes: str | tuple[str, ...]) -> Callable[[str], bool]:
+    return lambda name: name.startswith(prefixes)
+
+
+def _wait(
+    child: subprocess.Popen[str], script: str, timeout: float | None, cancel: threading.Event | None
+) -> str:
+    """Feed the script to the child and return what it wrote to stderr; raise to have it ended."""
+    left = timeout
+    step = 0.1 if cancel is not None else timeout
+    text: str | None = script
+    while True:
+        try:
+            return child.communicate(text, timeout=step)[1]
+        except subprocess.TimeoutExpired:
+            text = None
+        if cancel is not None and cancel.is_set():
+            raise Cancelled("the Yosys run was cancelled")
+        if left is not None:
+            left -= step or 0
+            if left <= 0:
+                raise YosysError(f"Yosys did not finish within {timeout:g} s")
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """End the child and the ABC it may have started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.communicate()
+
+
+def _message(errors: str, code: int) -> str:
+    """Return Yosys' own words out of what it wrote to stderr."""
+    found = re.findall(r"^.*?ERROR: (.*(?:\n(?!\S*Warning).+)*)", errors, flags=re.MULTILINE)
+    if found:
+        return f"Yosys: {found[-1].strip()}"
+    lines = errors.strip().splitlines()
+    return f"Yosys ended with code {code}" + (f": {lines[-1]}" if lines else "")
