@@ -2,7 +2,7 @@
 
 Amaranth writes one module for each submodule instance. Here identical modules become one,
 instantiated many times, which is what makes a synthesis with kept hierarchy fast. Only the layout
-of RTLIL is relied on: a module starts with ``module`` and ends with ``end``, both in the first column.
+of RTLIL is relied on: ``module`` and ``end`` stand in the first column.
 """
 
 import re
