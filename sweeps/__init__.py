@@ -1,0 +1,1 @@
+"""Floor 4. Workloads, quantisation, accuracy, search, Pareto fronts, plots and the command line."""

@@ -1,0 +1,135 @@
+"""Floor 4. The shipped data sets: images, labels and the split that training respected."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from sweeps.arrays import Arrays, read_arrays, write_arrays
+
+DATA = Path(__file__).parent / "data"
+NAMES = ("digits",)
+WHAT = "a data set file of macloom"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Labelled images and their split.
+
+    Parameters
+    ----------
+    name : str
+    images : uint8 array (image, row, column), 0..`maximum`
+    labels : int64 array (image,), class numbers from 0
+    training, held_out : int64 arrays of image numbers, disjoint, together all images
+    maximum : int
+        Brightness that stands for 1.0.
+    attribution : str
+        Where the data come from and their licence.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit each other.
+    """
+
+    name: str
+    images: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.int64]
+    training: npt.NDArray[np.int64]
+    held_out: npt.NDArray[np.int64]
+    maximum: int
+    attribution: str
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 3 or self.labels.shape != self.images.shape[:1]:
+            raise ValueError(
+                f"{self.name} needs one label per image, "
+                f"not {self.labels.shape} labels for images {self.images.shape}"
+            )
+        together = np.sort(np.concatenate([self.training, self.held_out]))
+        if not np.array_equal(together, np.arange(len(self.labels))):
+            raise ValueError(f"{self.name}: training and held-out images must split all images")
+
+    def inputs(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The chosen images as network inputs: (image, row, column, 1), exact in 0..1."""
+        return self.images[chosen][..., None] / float(self.maximum)
+
+
+def load_dataset(name: str) -> Dataset:
+    """A shipped data set by name; `digits` is the only one yet.
+
+    Raises
+    ------
+    ValueError
+        If no data set has that name, or its file is damaged.
+    OSError
+        If the file cannot be read.
+    """
+    if name not in NAMES:
+        near = get_close_matches(name, NAMES, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(f"data set must be one of {', '.join(NAMES)}, not {name!r}{hint}")
+    return read_dataset(DATA / f"{name}.npz")
+
+
+def read_dataset(path: Path) -> Dataset:
+    """Read a data set file; errors as for `load_dataset`."""
+    arrays = read_arrays(path, WHAT)
+    try:
+        return Dataset(
+            name=path.stem,
+            images=arrays["images"],
+            labels=arrays["labels"].astype(np.int64),
+            training=arrays["training"].astype(np.int64),
+            held_out=arrays["held_out"].astype(np.int64),
+            maximum=int(arrays["maximum"]),
+            attribution=str(arrays["attribution"]),
+        )
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} must be {WHAT}; {error}") from error
+
+
+def write_dataset(dataset: Dataset, path: Path) -> None:
+    """Write a data set; written aside, then renamed."""
+    arrays: Arrays = {
+        "images": dataset.images,
+        "labels": dataset.labels.astype(np.uint8),
+        "training": dataset.training.astype(np.int32),
+        "held_out": dataset.held_out.astype(np.int32),
+        "maximum": np.array(dataset.maximum, dtype=np.int32),
+        "attribution": np.array(dataset.attribution),
+    }
+    write_arrays(path, arrays)
+
+
+def stratified_split(
+    labels: npt.NDArray[np.int64], held_out: int, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Split image numbers into (training, held out), each class in proportion.
+
+    Shares are rounded by largest remainder so that exactly `held_out` images are held out;
+    within a class the choice is a permutation seeded with `seed`.
+
+    Raises
+    ------
+    ValueError
+        If `held_out` does not lie between 1 and the number of images less one.
+    """
+    total = len(labels)
+    if not 0 < held_out < total:
+        raise ValueError(f"held_out must lie in 1..{total - 1}, not {held_out}")
+    classes, sizes = np.unique(labels, return_counts=True)
+    shares = sizes * held_out
+    counts = shares // total
+    missing = held_out - int(counts.sum())
+    counts[np.argsort(-(shares % total), kind="stable")[:missing]] += 1
+    generator = np.random.default_rng(seed)
+    chosen = [
+        generator.permutation(np.flatnonzero(labels == label))[:count]
+        for label, count in zip(classes, counts, strict=True)
+    ]
+    held = np.sort(np.concatenate(chosen))
+    return np.setdiff1d(np.arange(total), held), held

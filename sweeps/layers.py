@@ -1,0 +1,190 @@
+"""Floor 4. Layers of a network as values: shapes, patches, and the layers without weights.
+
+Layers hold their weights as matrices of `terms` × `outputs`, activations are channel-last
+(`image, row, column, channel`), so that every weighted layer is one matrix product of patches:
+what the float network, the quantised network and a layer engine all agree on.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Values = npt.NDArray[np.float64]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Convolution:
+    """Two-dimensional convolution, stride 1.
+
+    Parameters
+    ----------
+    name : str
+        Name of the layer, unique in its network.
+    weight : array (kernel rows, kernel columns, input channels, output channels)
+    bias : array (output channels)
+    padding : int
+        Rows and columns of zeros added on each side.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not agree or the padding is negative.
+    """
+
+    name: str
+    weight: Values
+    bias: Values
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        _check_weights(self.name, self.weight, self.bias, dimensions=4)
+        if self.padding < 0:
+            raise ValueError(f"padding of {self.name} must be at least 0, not {self.padding}")
+
+    @property
+    def matrix(self) -> Values:
+        """The weights, `terms` × `outputs`; terms ordered kernel row, kernel column, channel."""
+        return self.weight.reshape(-1, self.weight.shape[-1])
+
+    @property
+    def terms(self) -> int:
+        """Products that one output adds (its fan-in)."""
+        return int(self.matrix.shape[0])
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of the output for an input of `shape` (rows, columns, channels)."""
+        kernel_rows, kernel_columns, channels, outputs = self.weight.shape
+        if len(shape) != 3 or shape[2] != channels:
+            raise ValueError(f"{self.name} expects {channels} input channels, not shape {shape}")
+        rows = shape[0] + 2 * self.padding - kernel_rows + 1
+        columns = shape[1] + 2 * self.padding - kernel_columns + 1
+        if rows < 1 or columns < 1:
+            raise ValueError(f"{self.name}: its kernel is larger than its input of shape {shape}")
+        return rows, columns, outputs
+
+    def patches(self, values: Values) -> Values:
+        """The operands of each output position: (image, row, column, term).
+
+        Zeros are padded with +0, which every activation format has.
+        """
+        pad = self.padding
+        padded = np.pad(values, ((0, 0), (pad, pad), (pad, pad), (0, 0))) if pad else values
+        kernel = self.weight.shape[:2]
+        windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(1, 2))
+        ordered = windows.transpose(0, 1, 2, 4, 5, 3)
+        return ordered.reshape(*ordered.shape[:3], self.terms)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """Fully connected layer: `weight` is `terms` × `outputs`, `bias` has `outputs` values."""
+
+    name: str
+    weight: Values
+    bias: Values
+
+    def __post_init__(self) -> None:
+        _check_weights(self.name, self.weight, self.bias, dimensions=2)
+
+    @property
+    def matrix(self) -> Values:
+        """The weights, `terms` × `outputs`."""
+        return self.weight
+
+    @property
+    def terms(self) -> int:
+        """Products that one output adds (its fan-in)."""
+        return int(self.weight.shape[0])
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of the output for an input of `shape` (terms,)."""
+        if shape != (self.terms,):
+            raise ValueError(f"{self.name} expects {self.terms} inputs, not shape {shape}")
+        return (self.weight.shape[1],)
+
+    def patches(self, values: Values) -> Values:
+        """The operands of each output: the input itself, (image, term)."""
+        return values
+
+
+@dataclass(frozen=True, slots=True)
+class Relu:
+    """max(x, 0): its outputs need no sign."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of the output: that of the input."""
+        return shape
+
+    def apply(self, values: Values) -> Values:
+        """The layer's output; zeros are +0."""
+        return np.maximum(values, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool:
+    """Largest value of each `size` × `size` tile: exact in every format, no arithmetic at all."""
+
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"size of a pooling layer must be at least 1, not {self.size}")
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of the output for an input of `shape` (rows, columns, channels)."""
+        if len(shape) != 3 or shape[0] % self.size or shape[1] % self.size:
+            raise ValueError(f"pooling by {self.size} does not divide an input of shape {shape}")
+        return shape[0] // self.size, shape[1] // self.size, shape[2]
+
+    def apply(self, values: Values) -> Values:
+        """The layer's output."""
+        images, rows, columns, channels = values.shape
+        size = self.size
+        across = values.reshape(images, rows, columns // size, size, channels)
+        best = _largest([across[:, :, :, i] for i in range(size)])
+        down = best.reshape(images, rows // size, size, columns // size, channels)
+        return _largest([down[:, :, i] for i in range(size)])
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    """Rows, columns and channels as one axis."""
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Shape of the output: one axis."""
+        return (int(np.prod(shape)),)
+
+    def apply(self, values: Values) -> Values:
+        """The layer's output."""
+        return values.reshape(values.shape[0], -1)
+
+
+Weighted = Convolution | Dense
+Layer = Convolution | Dense | Relu | MaxPool | Flatten
+
+
+def product_in_order(patches: Values, matrix: Values) -> Values:
+    """Matrix product over the last axis, term after term; BLAS would order terms by machine."""
+    total = np.zeros((*patches.shape[:-1], matrix.shape[1]))
+    for term in range(matrix.shape[0]):
+        total += patches[..., term, None] * matrix[term]
+    return total
+
+
+def _check_weights(name: str, weight: Values, bias: Values, dimensions: int) -> None:
+    if weight.ndim != dimensions or bias.shape != weight.shape[-1:]:
+        raise ValueError(
+            f"{name} needs {dimensions}-dimensional weights and one bias per output, "
+            f"not shapes {weight.shape} and {bias.shape}"
+        )
+    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+        raise ValueError(f"weights of {name} must be finite")
+
+
+def _largest(tiles: list[Values]) -> Values:
+    best = tiles[0]
+    for tile in tiles[1:]:
+        best = np.maximum(best, tile)
+    return best
