@@ -1,0 +1,32 @@
+"""Floor 1c: how a design is built: primitives that `hw.rtl` builds and `costmodel` sums."""
+
+from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, FlagTree, Plan, plan
+from hw.plan.lane import LanePlan, structures
+from hw.plan.operand import OperandPlan
+from hw.plan.product import BoothRow, Bounds, ProductPlan
+from hw.plan.shift import ShiftLevel, ShiftPlan
+from hw.plan.tree import AdderRow, TreePlan
+from hw.plan.window import AlignPlan, ExponentMaximum, WindowAccumulatePlan, WindowLanePlan
+
+__all__ = [
+    "AccumulatePlan",
+    "AdderRow",
+    "AlignPlan",
+    "ArrayPlan",
+    "BoothRow",
+    "Bounds",
+    "CorePlan",
+    "ExponentMaximum",
+    "FlagTree",
+    "LanePlan",
+    "OperandPlan",
+    "Plan",
+    "ProductPlan",
+    "ShiftLevel",
+    "ShiftPlan",
+    "TreePlan",
+    "WindowAccumulatePlan",
+    "WindowLanePlan",
+    "plan",
+    "structures",
+]

@@ -1,0 +1,235 @@
+"""Floor 1c: the accumulation core: lanes, tree, accumulator; and the array around it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+
+from hw.accumulators import AccumulatorKind
+from hw.design import Design, DotProduct, OutputStationaryArray, signed_bits
+from hw.plan.lane import LanePlan, plan_lane, structures
+from hw.plan.product import Bounds
+from hw.plan.tree import TreePlan, plan_tree
+from hw.plan.window import (
+    AlignPlan,
+    ExponentMaximum,
+    WindowAccumulatePlan,
+    WindowLanePlan,
+    plan_window_lane,
+)
+from hw.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class AccumulatePlan:
+    """Adder row with the accumulator register behind it.
+
+    Parameters
+    ----------
+    kind
+        EXACT, WRAP or SATURATE.
+    bits
+        Width of the accumulator.
+    addend
+        Range of what one step adds.
+    relative
+        Whether the addend comes with a sign of its own.
+    flags
+        Sticky flags kept beside the sum.
+    total_on_last
+        Whether the visible total changes only when a sum ends (cells of an array) instead of
+        showing the running sum.
+
+    """
+
+    kind: AccumulatorKind
+    bits: int
+    addend: Bounds
+    relative: bool
+    flags: tuple[str, ...]
+    total_on_last: bool
+
+    @property
+    def sum_bits(self) -> int:
+        """Width of the adder row: of the accumulator, or of the exact sum if it saturates."""
+        if self.kind is not AccumulatorKind.SATURATE:
+            return self.bits
+        reach = 1 << (self.bits - 1)
+        addend = self.addend.magnitude if self.relative else self.addend.high
+        least = -self.addend.magnitude if self.relative else self.addend.low
+        return signed_bits(-reach + least, reach - 1 + addend)
+
+    @property
+    def ff(self) -> int:
+        """Registers: accumulator, total, the flags of both, and ``total_valid``."""
+        return 2 * (self.bits + len(self.flags)) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class CorePlan:
+    """What one accumulator and its lanes are made of."""
+
+    lanes: int
+    lane: LanePlan | WindowLanePlan
+    align: AlignPlan | None
+    tree: TreePlan
+    accumulate: AccumulatePlan | WindowAccumulatePlan
+
+    def parts(self) -> Counter[Part]:
+        """Return the primitives of the core with their counts."""
+        found: Counter[Part] = Counter({self.lane: self.lanes, self.accumulate: 1})
+        if isinstance(self.lane, LanePlan):
+            found[self.lane.product] += self.lanes
+        if self.align is not None:
+            found[ExponentMaximum(self.align.exponent_bits)] += self.lanes - 1
+            found[self.align] += self.lanes
+        if self.lane.flags and self.lanes > 1:
+            found[FlagTree(len(self.lane.flags), self.lanes)] += 1
+        for level in self.tree.levels:
+            found.update(row for row in level if row is not None)
+        return +found
+
+
+@dataclass(frozen=True, slots=True)
+class FlagTree:
+    """Or of each special flag over the lanes."""
+
+    flags: int
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayPlan:
+    """Systolic shell: skew and pass registers, control, row multiplexer of the results."""
+
+    rows: int
+    columns: int
+    weight_bits: int
+    activation_bits: int
+    result_bits: int
+
+    @property
+    def operand_ff(self) -> int:
+        """Registers that skew operands at the edges and pass them between cells."""
+        rows, columns = self.rows, self.columns
+        skew = (
+            self.activation_bits * rows * (rows - 1) + self.weight_bits * columns * (columns - 1)
+        ) // 2
+        across = self.activation_bits * rows * (columns - 1)
+        down = self.weight_bits * columns * (rows - 1)
+        return skew + across + down
+
+    @property
+    def diagonals(self) -> int:
+        """Steps a beat takes through the array."""
+        return self.rows + self.columns - 1
+
+    @property
+    def row_index_bits(self) -> int:
+        """Width of the counter that selects the result row."""
+        return (self.rows - 1).bit_length()
+
+
+Part = Hashable
+"""A frozen dataclass of this package, each with a formula of its own in `costmodel`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a design is built on a target.
+
+    Parameters
+    ----------
+    design
+        The design, its structure settled.
+    target
+        The technology.
+    core
+        One accumulation core; an array repeats it `cores` times.
+    array
+        The shell of an array, else None.
+
+    """
+
+    design: Design
+    target: Target
+    core: CorePlan
+    array: ArrayPlan | None
+
+    @property
+    def latency_cycles(self) -> int:
+        """Clock cycles from the last operands accepted to the (first) total being visible."""
+        return 1 if self.array is None else self.array.diagonals + 1
+
+    @property
+    def initiation_interval(self) -> int:
+        """Clock cycles between two steps of one sum."""
+        return 1
+
+    def parts(self) -> Counter[Part]:
+        """Return all primitives of the design with their counts."""
+        found: Counter[Part] = Counter()
+        for part, count in self.core.parts().items():
+            found[part] += count * self.design.cores
+        if self.array is not None:
+            found[self.array] += 1
+        return found
+
+    def __iter__(self) -> Iterator[tuple[Part, int]]:
+        return iter(self.parts().items())
+
+
+def plan(design: Design, target: Target) -> Plan:
+    """Return how a design is built on a target.
+
+    Raises
+    ------
+    ValueError
+        If the structure is "auto" (resolve it first) or cannot serve the formats.
+
+    """
+    if design.structure == "auto":
+        raise ValueError("structure auto must be resolved before planning")
+    known = structures(design)
+    if design.structure not in known:
+        raise ValueError(
+            f"structure {design.structure} cannot serve {design.weight} × {design.activation}; "
+            f"one of {', '.join(known)} can"
+        )
+    core = _plan_core(design)
+    array = None
+    if isinstance(design, OutputStationaryArray):
+        result_bits = design.accumulator_bits + len(design.flags) + design.exponent_bits
+        array = ArrayPlan(
+            design.rows,
+            design.columns,
+            design.weight.bits,
+            design.activation.bits,
+            result_bits,
+        )
+    return Plan(design, target, core, array)
+
+
+def _plan_core(design: Design) -> CorePlan:
+    lanes = design.lanes if isinstance(design, DotProduct) else 1
+    on_last = isinstance(design, OutputStationaryArray)
+    if design.is_window:
+        lane = plan_window_lane(design)
+        align = AlignPlan(lane.product.bits, design.accumulator.bits, lane.exponent_bits)
+        tree = plan_tree(lanes, Bounds(0, (1 << design.accumulator.bits) - 1), relative=True)
+        accumulate = WindowAccumulatePlan(
+            design.accumulator_bits, tree.bounds, lane.exponent_bits, design.flags, on_last
+        )
+        return CorePlan(lanes, lane, align, tree, accumulate)
+    plain = plan_lane(design)
+    tree = plan_tree(lanes, plain.bounds, plain.has_negate)
+    kept = AccumulatePlan(
+        design.accumulator.kind,
+        design.accumulator_bits,
+        tree.bounds,
+        plain.has_negate,
+        design.flags,
+        on_last,
+    )
+    return CorePlan(lanes, plain, None, tree, kept)

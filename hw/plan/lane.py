@@ -1,0 +1,111 @@
+"""Floor 1c: one lane: two operand codes in, one addend out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hw.design import Design
+from hw.plan.operand import OperandPlan
+from hw.plan.product import Bounds, ProductPlan, plan_product
+from hw.plan.shift import ShiftPlan, plan_shift
+
+TABLE_INPUTS = 6
+"""Widest table: its bits are single LUT6s."""
+
+
+@dataclass(frozen=True, slots=True)
+class LanePlan:
+    """Product of one lane on the fixed grid: ``(−1)^negate · value``.
+
+    Parameters
+    ----------
+    weight, activation
+        The operands.
+    product
+        Product of significands, or of whole magnitude codes if `is_table`.
+    shift
+        Placement of the product, None where exponents do not vary.
+    bounds
+        Range of `value`, before the sign.
+    flags
+        Special outputs of the lane: "nan", "pos_inf", "neg_inf" as far as they occur and count.
+
+    """
+
+    weight: OperandPlan
+    activation: OperandPlan
+    product: ProductPlan
+    shift: ShiftPlan | None
+    bounds: Bounds
+    flags: tuple[str, ...]
+
+    @property
+    def is_table(self) -> bool:
+        """Whether value is a table of both whole magnitude codes."""
+        return self.product.structure == "table" and self.shift is None
+
+    @property
+    def has_negate(self) -> bool:
+        """Whether the sign leaves the lane apart from the value."""
+        return self.weight.has_sign or self.activation.has_sign
+
+
+def table_inputs(weight: OperandPlan, activation: OperandPlan) -> int:
+    """Return the inputs of a table of both magnitude codes."""
+    return weight.magnitude_code_bits + activation.magnitude_code_bits
+
+
+def structures(design: Design) -> tuple[str, ...]:
+    """Return the product structures that can serve a design, plainest first."""
+    weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
+    known = ["behavioural", "rows"]
+    significands = weight.significand_bits + activation.significand_bits
+    if design.is_window:
+        return ("behavioural",)
+    if min(table_inputs(weight, activation), significands) <= TABLE_INPUTS:
+        known.append("table")
+    if (
+        significands > TABLE_INPUTS
+        and max(
+            weight.significand_bits + (not weight.signed),
+            activation.significand_bits + (not activation.signed),
+        )
+        <= 18
+    ):
+        known.append("dsp")
+    return tuple(known)
+
+
+def plan_lane(design: Design) -> LanePlan:
+    """Return the lane of a design whose structure is settled."""
+    weight = OperandPlan(design.weight)
+    activation = OperandPlan(design.activation)
+    whole = design.structure == "table" and table_inputs(weight, activation) <= TABLE_INPUTS
+    flags = tuple(name for name in design.flags if name != "overflow")
+    if whole:
+        product = ProductPlan(
+            "table",
+            _value_bounds(weight),
+            _value_bounds(activation),
+            weight.magnitude_code_bits,
+            activation.magnitude_code_bits,
+        )
+        return LanePlan(weight, activation, product, None, product.bounds, flags)
+    product = plan_product(
+        design.structure,
+        Bounds(weight.low, weight.high),
+        weight.significand_bits,
+        Bounds(activation.low, activation.high),
+        activation.significand_bits,
+    )
+    bounds = _value_bounds(weight) * _value_bounds(activation)
+    shift = plan_shift(
+        (weight, activation), product.bounds.bits, product.bounds.signed, bounds.bits
+    )
+    return LanePlan(weight, activation, product, shift, bounds, flags)
+
+
+def _value_bounds(operand: OperandPlan) -> Bounds:
+    """Return the range of an operand on its format's grid, its separate sign left out."""
+    low = 0 if operand.has_sign else operand.format.minimum_integer
+    return Bounds(low, operand.format.maximum_integer)

@@ -1,0 +1,90 @@
+"""Floor 1c: how one operand code splits into sign, significand and exponent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hw.design import largest_shift
+from hw.formats import Format, MinifloatFormat, Specials
+
+
+@dataclass(frozen=True, slots=True)
+class OperandPlan:
+    """The fields of one operand and the integers its significand takes.
+
+    Parameters
+    ----------
+    format
+        The number format.
+    split_sign
+        Fixed point only: multiply sign and magnitude apart (alignment windows do).
+
+    """
+
+    format: Format
+    split_sign: bool = False
+
+    @property
+    def is_minifloat(self) -> bool:
+        """Whether the code has sign, exponent and fraction fields."""
+        return isinstance(self.format, MinifloatFormat)
+
+    @property
+    def has_sign(self) -> bool:
+        """Whether a sign bit is carried beside an unsigned significand."""
+        return self.is_minifloat or (self.split_sign and self.format.signed)
+
+    @property
+    def field_bits(self) -> int:
+        """Bits of the exponent field that shift (0 if every exponent is the same)."""
+        if not isinstance(self.format, MinifloatFormat) or self.format.maximum_field < 2:
+            return 0
+        return self.format.exponent_bits
+
+    @property
+    def largest_shift(self) -> int:
+        """Largest exponent shift of a finite code."""
+        return largest_shift(self.format)
+
+    @property
+    def gated(self) -> bool:
+        """Whether special codes must be forced to a zero significand.
+
+        The NaN of `fnuz` formats reads as −0 by itself.
+        """
+        format = self.format
+        return isinstance(format, MinifloatFormat) and format.specials in (
+            Specials.FN,
+            Specials.IEEE,
+        )
+
+    @property
+    def low(self) -> int:
+        """Least significand."""
+        return 0 if self.has_sign else self.format.minimum_integer
+
+    @property
+    def high(self) -> int:
+        """Greatest significand."""
+        if isinstance(self.format, MinifloatFormat):
+            return (1 << self.format.precision) - 1
+        if self.has_sign:
+            return -self.format.minimum_integer
+        return self.format.maximum_integer
+
+    @property
+    def signed(self) -> bool:
+        """Whether the significand is two's complement."""
+        return self.low < 0
+
+    @property
+    def significand_bits(self) -> int:
+        """Width of the significand."""
+        if isinstance(self.format, MinifloatFormat):
+            return self.format.precision
+        return self.format.bits
+
+    @property
+    def magnitude_code_bits(self) -> int:
+        """Bits of the code that decide the magnitude: all but a minifloat's sign."""
+        return self.format.bits - self.is_minifloat

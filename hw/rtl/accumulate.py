@@ -1,0 +1,131 @@
+"""Floor 2a: the accumulator: one adder row and the registers behind it."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Mux, ResetSignal, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.accumulators import AccumulatorKind
+from hw.plan import AccumulatePlan
+from hw.rtl.bits import extend, named
+
+SPECIAL_FLAGS = ("nan", "pos_inf", "neg_inf")
+
+
+def step_ports(
+    addend_bits: int, relative: bool, bits: int, flags: tuple[str, ...]
+) -> dict[str, object]:
+    """Return the ports every accumulator has: a step in, the running sum and its flags out."""
+    ports: dict[str, object] = {
+        "valid": In(1),
+        "last": In(1),
+        "addend": In(addend_bits),
+        "total": Out(bits),
+        "total_valid": Out(1),
+    }
+    if relative:
+        ports["negate"] = In(1)
+    for flag in flags:
+        ports[flag] = Out(1)
+        if flag in SPECIAL_FLAGS:
+            ports[f"step_{flag}"] = In(1)
+    return ports
+
+
+class SumRegisters:
+    """Registers of a sum in progress and of what is shown of it.
+
+    A register of the sum takes its next value on a step, 0 at the sum's end and on reset. The zero
+    dominates, as in the flip-flops of FPGAs, so neither it nor the enable costs a LUT per bit.
+
+    Parameters
+    ----------
+    m, core
+        The module to add to and the component with the ports of `step_ports`.
+    total_on_last
+        Whether shown values change only at the end of a sum.
+
+    """
+
+    def __init__(self, m: Module, core: wiring.Component, total_on_last: bool) -> None:
+        self.m = m
+        self.core = core
+        ends = named(m, "ends", core.valid & core.last)
+        self.clear = named(m, "clear", ResetSignal() | ends)
+        self.showing = ends if total_on_last else core.valid
+        m.d.sync += core.total_valid.eq(ends)
+
+    def register(self, name: str, width: int) -> Signal:
+        """Return a register of the sum; `follow` gives it its next value."""
+        return Signal(width, name=name, reset_less=True)
+
+    def follow(self, register: Signal, following: Value, shown: Signal) -> None:
+        """Load a register of the sum, and a shown port, with the next value."""
+        with self.m.If(self.clear):
+            self.m.d.sync += register.eq(0)
+        with self.m.Elif(self.core.valid):
+            self.m.d.sync += register.eq(following)
+        with self.m.If(self.showing):
+            self.m.d.sync += shown.eq(following)
+
+    def flags(self, flags: tuple[str, ...], overflowed: Value) -> None:
+        """Keep the sticky flags; infinities of both signs in one sum show as NaN."""
+        shown = {flag: Signal(name=f"{flag}_shown") for flag in flags}
+        for flag in flags:
+            seen = overflowed if flag == "overflow" else getattr(self.core, f"step_{flag}")
+            register = self.register(f"{flag}_register", 1)
+            following = named(self.m, f"{flag}_following", register | seen)
+            self.follow(register, following, shown[flag])
+        for flag in flags:
+            value: Value = shown[flag]
+            if flag == "nan" and "pos_inf" in flags:
+                value = value | (shown["pos_inf"] & shown["neg_inf"])
+            self.m.d.comb += getattr(self.core, flag).eq(value)
+
+
+class Accumulator(wiring.Component):
+    """Adds one addend per step and keeps the sum.
+
+    Ports: `valid` and `last` (see `hw.design`), `addend` (`negate` if it has a sign of its own),
+    `total` and `total_valid` one cycle later, sticky flags; `step_<flag>` inputs say that a special
+    operand was seen. Latency 1 cycle, initiation interval 1; synchronous reset to 0. EXACT and WRAP
+    wrap modulo ``2**bits`` (EXACT raises `overflow`), SATURATE clamps each step.
+    """
+
+    def __init__(self, plan: AccumulatePlan) -> None:
+        self.plan = plan
+        super().__init__(step_ports(plan.addend.bits, plan.relative, plan.bits, plan.flags))
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the row, the limit and the registers."""
+        m = Module()
+        plan, width = self.plan, self.plan.sum_bits
+        registers = SumRegisters(m, self, plan.total_on_last)
+        state = registers.register("accumulator", plan.bits)
+        before = extend(state, width, signed=True)
+        addend = extend(self.addend, width, plan.addend.signed)
+        if plan.relative:
+            terms = before + (addend ^ self.negate.replicate(width)) + self.negate
+        else:
+            terms = before + addend
+        exact = named(m, "exact", terms, width)
+        registers.follow(state, self._limited(m, exact), self.total)
+        registers.flags(plan.flags, self._overflowed(state, exact))
+        return m
+
+    def _limited(self, m: Module, exact: Value) -> Value:
+        bits = self.plan.bits
+        if self.plan.kind is not AccumulatorKind.SATURATE:
+            return exact[:bits]
+        fits = named(m, "fits", ~(exact[bits - 1 :].any() & ~exact[bits - 1 :].all()))
+        negative = exact[-1]
+        limit = Mux(negative, 1 << (bits - 1), (1 << (bits - 1)) - 1)
+        return named(m, "limited", Mux(fits, exact[:bits], limit), bits)
+
+    def _overflowed(self, state: Value, exact: Value) -> Value:
+        """Two's complement overflow: both terms have one sign and the sum the other."""
+        addend = self.addend[-1] if self.plan.addend.signed else Const(0)
+        if self.plan.relative:
+            addend = addend ^ self.negate
+        return (state[-1] == addend) & (exact[-1] != addend)

@@ -1,0 +1,84 @@
+"""Floor 2a: the accumulation core: lanes, tree and accumulator; MAC, dot product and array cell."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.plan import AccumulatePlan, CorePlan, LanePlan
+from hw.rtl.accumulate import SPECIAL_FLAGS, Accumulator
+from hw.rtl.bits import any_of
+from hw.rtl.lane import Lane
+from hw.rtl.library import place
+from hw.rtl.tree import Addend, build_tree
+from hw.rtl.window import WindowAccumulator, WindowLane, build_alignment
+
+
+class Core(wiring.Component):
+    """``total = Σ weight[i]·activation[i]`` over lanes and steps.
+
+    Ports: `valid`, `last`, `weight` and `activation` (lane i in bits ``[i·w +: w]``); `total`,
+    `total_valid`, `exponent` (alignment windows), sticky flags. Latency 1 cycle, initiation
+    interval 1, synchronous reset to 0; the meaning is that of `hw.design`.
+    """
+
+    def __init__(self, plan: CorePlan) -> None:
+        self.plan = plan
+        lane, accumulate = plan.lane, plan.accumulate
+        ports = {
+            "valid": In(1),
+            "last": In(1),
+            "weight": In(lane.weight.format.bits * plan.lanes),
+            "activation": In(lane.activation.format.bits * plan.lanes),
+            "total": Out(accumulate.bits),
+            "total_valid": Out(1),
+        }
+        if plan.align is not None:
+            ports["exponent"] = Out(plan.align.exponent_bits)
+        super().__init__(ports | {flag: Out(1) for flag in accumulate.flags})
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect lanes, tree and accumulator."""
+        m = Module()
+        plan = self.plan
+        lanes = self._lanes(m, platform)
+        if isinstance(plan.accumulate, AccumulatePlan):
+            accumulator: Accumulator | WindowAccumulator = Accumulator(plan.accumulate)
+            addends = [Addend(lane.value, getattr(lane, "negate", None)) for lane in lanes]
+        else:
+            assert plan.align is not None
+            accumulator = WindowAccumulator(plan.accumulate)
+            addends = build_alignment(m, platform, plan.align, lanes, accumulator)
+            m.d.comb += self.exponent.eq(accumulator.exponent)
+        place(m, platform, "accumulate", accumulator, clocked=True)
+        step = build_tree(m, platform, plan.tree, addends)
+        m.d.comb += [
+            accumulator.valid.eq(self.valid),
+            accumulator.last.eq(self.last),
+            accumulator.addend.eq(step.value),
+            self.total.eq(accumulator.total),
+            self.total_valid.eq(accumulator.total_valid),
+        ]
+        if step.negate is not None:
+            m.d.comb += accumulator.negate.eq(step.negate)
+        for flag in plan.accumulate.flags:
+            m.d.comb += getattr(self, flag).eq(getattr(accumulator, flag))
+            if flag in SPECIAL_FLAGS:
+                seen: list[Value] = [getattr(lane, flag) for lane in lanes]
+                m.d.comb += getattr(accumulator, f"step_{flag}").eq(any_of(seen))
+        return m
+
+    def _lanes(self, m: Module, platform: object) -> list[Lane | WindowLane]:
+        plan = self.plan.lane
+        weight_bits, activation_bits = plan.weight.format.bits, plan.activation.format.bits
+        lanes: list[Lane | WindowLane] = []
+        for i in range(self.plan.lanes):
+            lane = Lane(plan) if isinstance(plan, LanePlan) else WindowLane(plan)
+            place(m, platform, "lane", lane, i)
+            m.d.comb += [
+                lane.weight.eq(self.weight.word_select(i, weight_bits)),
+                lane.activation.eq(self.activation.word_select(i, activation_bits)),
+            ]
+            lanes.append(lane)
+        return lanes

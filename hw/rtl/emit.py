@@ -1,0 +1,126 @@
+"""Floor 2a: `build(plan)` to an Amaranth component, and its clean Verilog with a sidecar record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.design import Design
+from hw.plan import Plan, plan
+from hw.rtl.array import SystolicArray
+from hw.rtl.core import Core
+from hw.rtl.library import Library
+from hw.target import Target
+
+MARK = "// macloom "
+"""How the first line of an emitted file starts; the record follows as JSON."""
+RECORD_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """Verilog of a design.
+
+    Parameters
+    ----------
+    verilog
+        The text; its first line is the record.
+    top
+        Name of the top module.
+    record
+        Design, target, latency, initiation interval, content hash.
+
+    """
+
+    verilog: str
+    top: str
+    record: dict[str, Any]
+
+
+class FlatArray(wiring.Component):
+    """The array with its streams as plain ports (see the port list in the README)."""
+
+    def __init__(self, hardware_plan: Plan) -> None:
+        self.plan = hardware_plan
+        design, array = hardware_plan.design, hardware_plan.array
+        assert array is not None
+        ports = {
+            "operands_valid": In(1),
+            "operands_ready": Out(1),
+            "operands_last": In(1),
+            "weight": In(array.weight_bits * array.columns),
+            "activation": In(array.activation_bits * array.rows),
+            "result_valid": Out(1),
+            "result_ready": In(1),
+            "result_last": Out(1),
+            "result": Out(design.accumulator_bits * array.columns),
+        }
+        if design.exponent_bits:
+            ports["result_exponent"] = Out(design.exponent_bits * array.columns)
+        super().__init__(ports | {f"result_{flag}": Out(array.columns) for flag in design.flags})
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect the streams' fields to the ports."""
+        m = Module()
+        m.submodules["array"] = array = SystolicArray(self.plan)
+        operands, results = array.operands, array.results
+        m.d.comb += [
+            operands.valid.eq(self.operands_valid),
+            operands.p.last.eq(self.operands_last),
+            operands.p.weight.as_value().eq(self.weight),
+            operands.p.activation.as_value().eq(self.activation),
+            self.operands_ready.eq(operands.ready),
+            self.result_valid.eq(results.valid),
+            results.ready.eq(self.result_ready),
+            self.result_last.eq(results.p.last),
+            self.result.eq(Cat(results.p.result.as_value())),
+        ]
+        for name in results.p.shape().members:
+            if name not in ("result", "last"):
+                port = getattr(self, f"result_{name}")
+                m.d.comb += port.eq(results.p[name].as_value())
+        return m
+
+
+def build(hardware_plan: Plan) -> wiring.Component:
+    """Return the Amaranth component of a plan: `Core`, or `SystolicArray` with its streams."""
+    if hardware_plan.array is not None:
+        return SystolicArray(hardware_plan)
+    return Core(hardware_plan.core)
+
+
+def emit(design: Design, target: Target) -> Emitted:
+    """Return the Verilog of a design whose structure is settled; the same bytes every time.
+
+    Raises
+    ------
+    ValueError
+        If the structure is "auto" or cannot serve the formats.
+    hw.errors.MissingTool
+        If Yosys (pyosys) is not installed.
+
+    """
+    from hw.yosys import clean_verilog
+
+    hardware_plan = plan(design, target)
+    flat = FlatArray(hardware_plan) if hardware_plan.array else Core(hardware_plan.core)
+    top = design.slug
+    library = Library()
+    text = library.convert(flat, top)
+    body = clean_verilog(text, top, kept=library.names.__contains__)
+    record = {
+        "version": RECORD_VERSION,
+        "design": design.to_record(),
+        "target": target.name,
+        "latency_cycles": hardware_plan.latency_cycles,
+        "initiation_interval": hardware_plan.initiation_interval,
+        "sha256": hashlib.sha256(body.encode()).hexdigest(),
+    }
+    header = MARK + json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n"
+    return Emitted(header + body, top, record)

@@ -1,0 +1,100 @@
+"""Floor 2a: one lane: two operand codes to one addend on the fixed grid."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.formats import Format
+from hw.plan import LanePlan, OperandPlan
+from hw.rtl.bits import extend, named
+from hw.rtl.operand import Operand, unpack
+from hw.rtl.product import build_product, lookup
+from hw.rtl.shift import build_shift
+
+
+class Lane(wiring.Component):
+    """Exact product of one weight and one activation: ``(−1)^negate · value``.
+
+    Ports: `weight`, `activation` (codes), `value` (signed if its range is), `negate` (present if an
+    operand has a sign of its own), `nan`, `pos_inf`, `neg_inf` as far as the plan has them.
+    Combinational. A special operand gives value 0.
+    """
+
+    def __init__(self, plan: LanePlan) -> None:
+        self.plan = plan
+        ports = {
+            "weight": In(plan.weight.format.bits),
+            "activation": In(plan.activation.format.bits),
+            "value": Out(plan.bounds.bits),
+        }
+        if plan.has_negate:
+            ports["negate"] = Out(1)
+        super().__init__(ports | {flag: Out(1) for flag in plan.flags})
+
+    def elaborate(self, platform: object) -> Module:
+        """Unpack, multiply, shift."""
+        m = Module()
+        plan = self.plan
+        weight = unpack(m, "weight", self.weight, plan.weight)
+        activation = unpack(m, "activation", self.activation, plan.activation)
+        if plan.has_negate:
+            m.d.comb += self.negate.eq(weight.sign ^ activation.sign)
+        m.d.comb += self.value.eq(self._value(m, platform, weight, activation))
+        drive_flags(m, self, plan.flags, weight, activation)
+        return m
+
+    def _value(self, m: Module, platform: object, weight: Operand, activation: Operand) -> Value:
+        plan = self.plan
+        if plan.is_table:
+            return self._magnitude_table(m)
+        product = build_product(
+            m, platform, plan.product, weight.significand, activation.significand
+        )
+        if plan.shift is None:
+            return extend(product, plan.bounds.bits, plan.bounds.signed)
+        shifting = [
+            operand
+            for operand, side in ((weight, plan.weight), (activation, plan.activation))
+            if side.field_bits
+        ]
+        return build_shift(m, plan.shift, shifting, product)
+
+    def _magnitude_table(self, m: Module) -> Value:
+        plan = self.plan
+        weights, activations = _magnitudes(plan.weight), _magnitudes(plan.activation)
+        entries = [w * a for a in activations for w in weights]
+        index = Cat(self.weight[: plan.weight.magnitude_code_bits])
+        index = Cat(index, self.activation[: plan.activation.magnitude_code_bits])
+        return lookup(m, "product", entries, index, plan.bounds.bits)
+
+
+def _magnitudes(operand: OperandPlan) -> list[int]:
+    """Return the value of every code without its sign bit, on the grid."""
+    format: Format = operand.format
+    return [format.integer(code) for code in range(1 << operand.magnitude_code_bits)]
+
+
+def drive_flags(
+    m: Module,
+    ports: wiring.Component,
+    flags: tuple[str, ...],
+    weight: Operand,
+    activation: Operand,
+) -> None:
+    """Drive the special outputs of one product.
+
+    NaN if an operand is NaN or infinity meets zero; an infinity of the product's sign otherwise.
+    """
+    if not flags:
+        return
+    nan: Value = weight.nan | activation.nan
+    if "pos_inf" in flags:
+        invalid = (weight.infinite & activation.zero) | (activation.infinite & weight.zero)
+        nan = named(m, "invalid", nan | invalid)
+        infinite = named(m, "infinite", (weight.infinite | activation.infinite) & ~nan)
+        negative = weight.negative ^ activation.negative
+        m.d.comb += ports.pos_inf.eq(infinite & ~negative)
+        m.d.comb += ports.neg_inf.eq(infinite & negative)
+    m.d.comb += ports.nan.eq(nan)

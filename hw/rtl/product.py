@@ -1,0 +1,153 @@
+"""Floor 2a: products of significands in the structure the plan names."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Cat, Const, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.plan import BoothRow, ProductPlan
+from hw.rtl.bits import extend, named, read
+from hw.rtl.library import place
+
+
+class BoothRowAdder(wiring.Component):
+    """``sum = previous + digit · multiplicand`` in one adder row.
+
+    Ports: `previous` (absent in a first row), `multiplicand`, `digit` (the live multiplier bits,
+    highest first in the highest bit), `sum`. Combinational. Every bit of the sum depends on at most
+    six inputs and the carry; the negation's carry-in is a third one-bit operand, which maps to the
+    chain's own carry input.
+    """
+
+    def __init__(self, plan: BoothRow) -> None:
+        self.plan = plan
+        ports = {
+            "multiplicand": In(plan.multiplicand_bits),
+            "digit": In(len(plan.live_bits)),
+            "sum": Out(plan.width),
+        }
+        if plan.previous_bits:
+            ports["previous"] = In(plan.previous_bits)
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        """Select the multiple bit by bit, then add it to the previous row."""
+        m = Module()
+        plan, live = self.plan, len(self.plan.live_bits)
+        zero = Const(0, 1)
+        high, middle, low = (
+            zero if index < 0 else self.digit[live - 1 - index] for index in plan.shape
+        )
+        one = named(m, "one", middle ^ low)
+        two = named(m, "two", (high & ~middle & ~low) | (~high & middle & low))
+        once = extend(self.multiplicand, plan.width, plan.multiplicand_signed)
+        twice = extend(Cat(zero, self.multiplicand), plan.width, plan.multiplicand_signed)
+        negate = high if plan.negates else zero
+        selected = named(
+            m,
+            "selected",
+            Cat(((once[i] & one) | (twice[i] & two)) ^ negate for i in range(plan.width)),
+        )
+        terms: Value = selected
+        if plan.previous_bits:
+            terms = extend(self.previous, plan.width, plan.previous_signed) + terms
+        if plan.negates:
+            terms = terms + high
+        m.d.comb += self.sum.eq(terms)
+        return m
+
+
+class Multiplier(wiring.Component):
+    """A plain ``*`` in a module of its own, which Yosys maps to one DSP block. Combinational."""
+
+    def __init__(self, plan: ProductPlan) -> None:
+        self.plan = plan
+        super().__init__(
+            {
+                "weight": In(plan.weight_bits),
+                "activation": In(plan.activation_bits),
+                "product": Out(plan.bounds.bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Multiply."""
+        m = Module()
+        plan = self.plan
+        m.d.comb += self.product.eq(
+            read(self.weight, plan.weight) * read(self.activation, plan.activation)
+        )
+        return m
+
+
+def booth_name(row: BoothRow) -> str:
+    """Return the module name of a row: its operand, digit bits and widths."""
+    sign = "s" if row.multiplicand_signed else "u"
+    digit = "".join("z" if index < 0 else str(index) for index in row.shape)
+    before = f"{'s' if row.previous_signed else 'u'}{row.previous_bits}"
+    return f"booth_row_{sign}{row.multiplicand_bits}_d{digit}_{before}_{row.width}"
+
+
+def build_product(
+    m: Module, platform: object, plan: ProductPlan, weight: Value, activation: Value
+) -> Value:
+    """Add the product's hardware to a module and return the product, as wide as its range."""
+    if plan.structure == "rows":
+        return _build_rows(m, platform, plan, weight, activation)
+    if plan.structure == "dsp":
+        block = Multiplier(plan)
+        name = f"multiplier_{plan.weight_bits}_{plan.activation_bits}"
+        place(m, platform, name, block)
+        m.d.comb += [block.weight.eq(weight), block.activation.eq(activation)]
+        return block.product
+    if plan.structure == "table":
+        return _table(m, plan, weight, activation)
+    product = read(weight, plan.weight) * read(activation, plan.activation)
+    return named(m, "product", product, plan.bounds.bits)
+
+
+def _build_rows(
+    m: Module, platform: object, plan: ProductPlan, weight: Value, activation: Value
+) -> Value:
+    multiplier, multiplicand = (
+        (weight, activation) if plan.weight_is_multiplier else (activation, weight)
+    )
+    done: list[Value] = []
+    previous: Value | None = None
+    for j, row in enumerate(plan.rows):
+        adder = BoothRowAdder(row)
+        place(m, platform, booth_name(row), adder, j)
+        m.d.comb += [
+            adder.multiplicand.eq(multiplicand),
+            adder.digit.eq(Cat(multiplier[bit] for bit in reversed(row.live_bits))),
+        ]
+        if previous is not None:
+            done.append(previous[:2])
+            rest = previous[2:]
+            m.d.comb += adder.previous.eq(rest if len(rest) else Const(0, 1))
+        previous = adder.sum
+    assert previous is not None
+    return named(m, "product", Cat(*done, previous), plan.bounds.bits)
+
+
+def _table(m: Module, plan: ProductPlan, weight: Value, activation: Value) -> Value:
+    """Return the product of two significands as a table over their codes."""
+
+    def number(code: int, bits: int, signed: bool) -> int:
+        return code - (1 << bits) if signed and code >> (bits - 1) else code
+
+    entries = [
+        number(w, plan.weight_bits, plan.weight.signed)
+        * number(a, plan.activation_bits, plan.activation.signed)
+        for a in range(1 << plan.activation_bits)
+        for w in range(1 << plan.weight_bits)
+    ]
+    return lookup(m, "product", entries, Cat(weight, activation), plan.bounds.bits)
+
+
+def lookup(m: Module, name: str, entries: list[int], index: Value, width: int) -> Signal:
+    """Return a table's entry as a named word."""
+    mask = (1 << width) - 1
+    table = Array(Const(entry & mask, width) for entry in entries)
+    return named(m, name, table[index], width)

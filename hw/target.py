@@ -1,0 +1,82 @@
+"""Floor 1b: target technologies as frozen records, read lazily from ``hw/data/targets.yaml``."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One technology.
+
+    Parameters
+    ----------
+    name
+        Name on the command line.
+    title
+        Name for people.
+    lut_inputs
+        Inputs of the widest single look-up table.
+    carry
+        Name of the carry primitive.
+    carry_bits
+        Sum bits per carry primitive.
+    carry_luts
+        LUTs one carry primitive contains and is counted as (0 where LUTs are apart).
+    dsp
+        Name of the multiplier block.
+    synthesis
+        The Yosys command that maps to this target, without the switch that forbids DSP blocks.
+    no_dsp
+        That switch ("" where DSP blocks are off unless asked for).
+    use_dsp
+        The switch that asks for DSP blocks ("" where they are on).
+
+    """
+
+    name: str
+    title: str
+    lut_inputs: int
+    carry: str
+    carry_bits: int
+    carry_luts: int
+    dsp: str
+    synthesis: str
+    no_dsp: str
+    use_dsp: str
+
+
+@cache
+def _records() -> dict[str, dict[str, Any]]:
+    import yaml
+
+    text = (files("hw") / "data" / "targets.yaml").read_text(encoding="utf-8")
+    records: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    return records
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all targets."""
+    return tuple(_records())
+
+
+@cache
+def load(name: str) -> Target:
+    """Return a target by name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such target; the nearest name is suggested.
+
+    """
+    records = _records()
+    if name not in records:
+        near = difflib.get_close_matches(name, records, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"target is one of {', '.join(records)}, not {name!r}{hint}")
+    return Target(name=name, **records[name])
