@@ -21,6 +21,7 @@ from pathlib import Path
 
 from hw.errors import MissingTool
 from hw.rtlil import dedupe_rtlil, module_names
+from hw.verilog import tidy
 
 __all__ = [
     "Cancelled",
@@ -158,11 +159,10 @@ def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
         "write_verilog -noattr design.v",
     ]
     verilog = run(script, {"design.il": text}, ["design.v"])["design.v"]
-    verilog = re.sub(r"\A(/\*.*?\*/\s*)+", "", verilog, flags=re.DOTALL)
     return re.sub(
         r"^module (\w+)",
         lambda found: ("(* keep_hierarchy *)\n" if found[1] in kept_names else "") + found[0],
-        verilog,
+        tidy(verilog),
         flags=re.MULTILINE,
     )
 
