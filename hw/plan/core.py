@@ -197,7 +197,7 @@ def plan(design: Design, target: Target) -> Plan:
             f"structure {design.structure} cannot serve {design.weight} × {design.activation}; "
             f"one of {', '.join(known)} can"
         )
-    core = _plan_core(design)
+    core = _plan_core(design, target)
     array = None
     if isinstance(design, OutputStationaryArray):
         result_bits = design.accumulator_bits + len(design.flags) + design.exponent_bits
@@ -211,7 +211,7 @@ def plan(design: Design, target: Target) -> Plan:
     return Plan(design, target, core, array)
 
 
-def _plan_core(design: Design) -> CorePlan:
+def _plan_core(design: Design, target: Target) -> CorePlan:
     lanes = design.lanes if isinstance(design, DotProduct) else 1
     on_last = isinstance(design, OutputStationaryArray)
     if design.is_window:
@@ -222,7 +222,7 @@ def _plan_core(design: Design) -> CorePlan:
             design.accumulator_bits, tree.bounds, lane.exponent_bits, design.flags, on_last
         )
         return CorePlan(lanes, lane, align, tree, accumulate)
-    plain = plan_lane(design)
+    plain = plan_lane(design, target)
     tree = plan_tree(lanes, plain.bounds, plain.has_negate)
     kept = AccumulatePlan(
         design.accumulator.kind,

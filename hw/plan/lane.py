@@ -8,6 +8,7 @@ from hw.design import Design
 from hw.plan.operand import OperandPlan
 from hw.plan.product import Bounds, ProductPlan, plan_product
 from hw.plan.shift import ShiftPlan, plan_shift
+from hw.target import Target
 
 TABLE_INPUTS = 6
 """Widest table: its bits are single LUT6s."""
@@ -76,7 +77,7 @@ def structures(design: Design) -> tuple[str, ...]:
     return tuple(known)
 
 
-def plan_lane(design: Design) -> LanePlan:
+def plan_lane(design: Design, target: Target) -> LanePlan:
     """Return the lane of a design whose structure is settled."""
     weight = OperandPlan(design.weight)
     activation = OperandPlan(design.activation)
@@ -100,7 +101,11 @@ def plan_lane(design: Design) -> LanePlan:
     )
     bounds = _value_bounds(weight) * _value_bounds(activation)
     shift = plan_shift(
-        (weight, activation), product.bounds.bits, product.bounds.signed, bounds.bits
+        (weight, activation),
+        product.bounds.bits,
+        product.bounds.signed,
+        bounds.bits,
+        target.lut_inputs,
     )
     return LanePlan(weight, activation, product, shift, bounds, flags)
 

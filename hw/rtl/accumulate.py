@@ -106,7 +106,9 @@ class Accumulator(wiring.Component):
         before = extend(state, width, signed=True)
         addend = extend(self.addend, width, plan.addend.signed)
         if plan.relative:
-            terms = before + (addend ^ self.negate.replicate(width)) + self.negate
+            # Yosys feeds the carry chain with the wire declared first: the register, a bare net.
+            step = named(m, "signed_addend", addend ^ self.negate.replicate(width))
+            terms = before + step + self.negate
         else:
             terms = before + addend
         exact = named(m, "exact", terms, width)

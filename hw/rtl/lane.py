@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,7 +10,7 @@ from hw.formats import Format
 from hw.plan import LanePlan, OperandPlan
 from hw.rtl.bits import extend, named
 from hw.rtl.operand import Operand, unpack
-from hw.rtl.product import build_product, lookup
+from hw.rtl.product import build_product, place_table
 from hw.rtl.shift import build_shift
 
 
@@ -48,7 +48,7 @@ class Lane(wiring.Component):
     def _value(self, m: Module, platform: object, weight: Operand, activation: Operand) -> Value:
         plan = self.plan
         if plan.is_table:
-            return self._magnitude_table(m)
+            return self._magnitude_table(m, platform)
         product = build_product(
             m, platform, plan.product, weight.significand, activation.significand
         )
@@ -59,15 +59,20 @@ class Lane(wiring.Component):
             for operand, side in ((weight, plan.weight), (activation, plan.activation))
             if side.field_bits
         ]
-        return build_shift(m, plan.shift, shifting, product)
+        return build_shift(m, platform, plan.shift, shifting, product)
 
-    def _magnitude_table(self, m: Module) -> Value:
+    def _magnitude_table(self, m: Module, platform: object) -> Value:
         plan = self.plan
         weights, activations = _magnitudes(plan.weight), _magnitudes(plan.activation)
         entries = [w * a for a in activations for w in weights]
-        index = Cat(self.weight[: plan.weight.magnitude_code_bits])
-        index = Cat(index, self.activation[: plan.activation.magnitude_code_bits])
-        return lookup(m, "product", entries, index, plan.bounds.bits)
+        return place_table(
+            m,
+            platform,
+            plan.product,
+            entries,
+            self.weight[: plan.weight.magnitude_code_bits],
+            self.activation[: plan.activation.magnitude_code_bits],
+        )
 
 
 def _magnitudes(operand: OperandPlan) -> list[int]:

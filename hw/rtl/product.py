@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -102,7 +102,7 @@ def build_product(
         m.d.comb += [block.weight.eq(weight), block.activation.eq(activation)]
         return block.product
     if plan.structure == "table":
-        return _table(m, plan, weight, activation)
+        return place_table(m, platform, plan, _entries(plan), weight, activation)
     product = read(weight, plan.weight) * read(activation, plan.activation)
     return named(m, "product", product, plan.bounds.bits)
 
@@ -131,23 +131,58 @@ def _build_rows(
     return named(m, "product", Cat(*done, previous), plan.bounds.bits)
 
 
-def _table(m: Module, plan: ProductPlan, weight: Value, activation: Value) -> Value:
-    """Return the product of two significands as a table over their codes."""
+def _entries(plan: ProductPlan) -> list[int]:
+    """Return the product of every pair of significand codes, the weight's code varying fastest."""
 
     def number(code: int, bits: int, signed: bool) -> int:
         return code - (1 << bits) if signed and code >> (bits - 1) else code
 
-    entries = [
+    return [
         number(w, plan.weight_bits, plan.weight.signed)
         * number(a, plan.activation_bits, plan.activation.signed)
         for a in range(1 << plan.activation_bits)
         for w in range(1 << plan.weight_bits)
     ]
-    return lookup(m, "product", entries, Cat(weight, activation), plan.bounds.bits)
 
 
-def lookup(m: Module, name: str, entries: list[int], index: Value, width: int) -> Signal:
-    """Return a table's entry as a named word."""
+class ProductTable(wiring.Component):
+    """Product of two codes as a table; each bit is a LUT6 of at most six inputs. Combinational."""
+
+    def __init__(self, plan: ProductPlan, entries: list[int]) -> None:
+        self.plan = plan
+        self.entries = entries
+        super().__init__(
+            {
+                "weight": In(plan.weight_bits),
+                "activation": In(plan.activation_bits),
+                "product": Out(plan.bounds.bits),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Look the product up."""
+        m = Module()
+        index = Cat(self.weight, self.activation)
+        m.d.comb += self.product.eq(lookup(self.entries, index, self.plan.bounds.bits))
+        return m
+
+
+def place_table(
+    m: Module,
+    platform: object,
+    plan: ProductPlan,
+    entries: list[int],
+    weight: Value,
+    activation: Value,
+) -> Value:
+    """Add a product table to a module and return the product."""
+    table = ProductTable(plan, entries)
+    place(m, platform, "product_table", table)
+    m.d.comb += [table.weight.eq(weight), table.activation.eq(activation)]
+    return table.product
+
+
+def lookup(entries: list[int], index: Value, width: int) -> Value:
+    """Return a table's entry, read as an unsigned word."""
     mask = (1 << width) - 1
-    table = Array(Const(entry & mask, width) for entry in entries)
-    return named(m, name, table[index], width)
+    return Array(Const(entry & mask, width) for entry in entries)[index]

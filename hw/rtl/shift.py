@@ -3,37 +3,105 @@
 from __future__ import annotations
 
 from amaranth.hdl import Array, Cat, Const, Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
-from hw.plan import ShiftPlan
-from hw.rtl.bits import extend, named
+from hw.plan import ShiftLevel, ShiftPlan
+from hw.rtl.bits import extend
+from hw.rtl.library import place
 from hw.rtl.operand import Operand
 from hw.rtl.product import lookup
 
 
-def build_shift(m: Module, plan: ShiftPlan, operands: list[Operand], product: Value) -> Value:
-    """Add the shifter to a module and return the placed product, `plan.width` bits wide."""
-    amount = _amount(m, plan, operands)
-    data: Value = product
+class ExponentSum(wiring.Component):
+    """Amount of a shift from the operands' exponent fields.
+
+    Ports: `field_0` (and `field_1`), `normal_0` (and `normal_1`: field is not 0; absent where the
+    amount is a table), `amount`. Combinational.
+    """
+
+    def __init__(self, plan: ShiftPlan) -> None:
+        self.plan = plan
+        ports = {f"field_{i}": In(bits) for i, bits in enumerate(plan.field_bits)}
+        if not plan.from_table:
+            ports |= {f"normal_{i}": In(1) for i in range(len(plan.field_bits))}
+        super().__init__(ports | {"amount": Out(plan.amount_bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Look the sum up, or add ``max(field, 1)``."""
+        m = Module()
+        plan = self.plan
+        fields = [getattr(self, f"field_{i}") for i in range(len(plan.field_bits))]
+        if plan.from_table:
+            entries = [0]
+            for bits in plan.field_bits:
+                entries = [e + max(field, 1) - 1 for field in range(1 << bits) for e in entries]
+            m.d.comb += self.amount.eq(lookup(entries, Cat(*fields), plan.amount_bits))
+            return m
+        exponents = [
+            Cat(field[0] | ~getattr(self, f"normal_{i}"), field[1:])
+            for i, field in enumerate(fields)
+        ]
+        m.d.comb += self.amount.eq(sum(exponents[1:], exponents[0]))
+        return m
+
+
+class LevelMultiplexer(wiring.Component):
+    """One level of a shifter: ``shifted = word << (select << low_bit)``, a LUT per bit.
+
+    Ports: `word`, `select`, `shifted`. Combinational. Each level is a module of its own: mapped
+    together, levels are restructured for depth at the price of a third more LUTs.
+    """
+
+    def __init__(self, level: ShiftLevel, word_bits: int, signed: bool, drop: int) -> None:
+        self.level = level
+        self.signed = signed
+        self.drop = drop
+        super().__init__(
+            {
+                "word": In(word_bits),
+                "select": In(level.bits),
+                "shifted": Out(level.width - drop),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Select among the shifted words."""
+        m = Module()
+        level = self.level
+        inputs = [
+            extend(Cat(Const(0, way << level.low_bit), self.word), level.width, self.signed)
+            for way in range(level.ways)
+        ]
+        m.d.comb += self.shifted.eq(Array(word[self.drop :] for word in inputs)[self.select])
+        return m
+
+
+def _build_levels(
+    m: Module, platform: object, plan: ShiftPlan, product: Value, amount: Value
+) -> Value:
+    """Add the levels, narrow ones first; the last one drops the bits that are always zero."""
+    word = product
     for number, level in enumerate(plan.levels):
-        inputs = []
-        for way in range(level.ways):
-            zeros = Const(0, way << level.low_bit) if way else Const(0, 0)
-            inputs.append(extend(Cat(zeros, data), level.width, plan.input_signed))
-        select = amount[level.low_bit : level.low_bit + level.ways.bit_length() - 1]
-        data = named(m, f"shifted_{number}", Array(inputs)[select], level.width)
-    return extend(data[plan.offset :], plan.width, plan.input_signed)
+        drop = plan.offset if level is plan.levels[-1] else 0
+        multiplexer = LevelMultiplexer(level, len(word), plan.input_signed, drop)
+        place(m, platform, f"shift_level_{number}", multiplexer)
+        m.d.comb += [
+            multiplexer.word.eq(word),
+            multiplexer.select.eq(amount[level.low_bit : level.low_bit + level.bits]),
+        ]
+        word = multiplexer.shifted
+    return extend(word, plan.width, plan.input_signed)
 
 
-def _amount(m: Module, plan: ShiftPlan, operands: list[Operand]) -> Value:
-    """Return ``Σ max(field, 1)``, less the offset where it comes from a table."""
-    fields = [operand.field for operand in operands]
-    if plan.from_table:
-        entries = [0]
-        for bits in plan.field_bits:
-            entries = [e + max(field, 1) - 1 for field in range(1 << bits) for e in entries]
-        return lookup(m, "amount", entries, Cat(*fields), plan.amount_bits)
-    exponents = [Cat(operand.field[0] | ~operand.normal, operand.field[1:]) for operand in operands]
-    total = exponents[0]
-    for exponent in exponents[1:]:
-        total = total + exponent
-    return named(m, "amount", total, plan.amount_bits)
+def build_shift(
+    m: Module, platform: object, plan: ShiftPlan, operands: list[Operand], product: Value
+) -> Value:
+    """Add exponent sum and shifter to a module and return the placed product."""
+    exponents = ExponentSum(plan)
+    place(m, platform, "exponent_sum", exponents)
+    for i, operand in enumerate(operands):
+        m.d.comb += getattr(exponents, f"field_{i}").eq(operand.field)
+        if not plan.from_table:
+            m.d.comb += getattr(exponents, f"normal_{i}").eq(operand.normal)
+    return _build_levels(m, platform, plan, product, exponents.amount)

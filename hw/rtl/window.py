@@ -139,7 +139,8 @@ class WindowAccumulator(wiring.Component):
             m, "kept", shift_right(m, state, distance, plan.distance_bits, state[-1]), plan.bits
         )
         addend = extend(self.addend, plan.bits, plan.addend.signed)
-        exact = named(m, "exact", kept + (addend ^ self.negate.replicate(plan.bits)) + self.negate)
+        step = named(m, "signed_addend", addend ^ self.negate.replicate(plan.bits))
+        exact = named(m, "exact", kept + step + self.negate)
         registers.follow(highest, self.reference, self.exponent)
         registers.follow(state, exact[: plan.bits], self.total)
         sign = (self.addend[-1] if plan.addend.signed else Const(0)) ^ self.negate
