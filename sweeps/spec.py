@@ -1,0 +1,296 @@
+"""Floor 4. A sweep as a value, and the YAML file that describes it.
+
+```yaml
+version: 1
+network: digits_cnn              # a shipped network, or a .npz file
+weights:                         # families and single formats, in any mixture
+  - {family: integers, bits: 2..8}
+  - {family: minifloats, bits: 3..8, exponent_bits: 1..7, specials: finite}
+  - e4m3fn
+activations:
+  - {family: integers, bits: 2..8, signed: false}
+where: [weight_bits <= activation_bits]
+accumulator: exact:network       # sized for the network's largest sum; or any accumulator
+design: {kind: dot, lanes: 16}
+target: xcup                     # one or a list
+scales: [max, mse]
+objectives: [error_percent, sites_per_lane]
+measure_front: true
+measure_from_percent: 90         # front points less accurate than this are not measured
+output: build/digits
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hw import target
+from hw.accumulators import parse_accumulator
+from hw.design import (
+    KINDS,
+    MAXIMUM_LANES,
+    MAXIMUM_SIDE,
+    SPECIALS_POLICIES,
+    STRUCTURES,
+    Design,
+    from_record,
+)
+from hw.formats import Format, Specials, parse
+from sweeps.nodes import Entry, compose
+from sweeps.space import (
+    Constraint,
+    Family,
+    Integers,
+    Listed,
+    Minifloats,
+    allowed,
+    formats_of,
+    parse_constraint,
+)
+
+VERSION = 1
+NETWORK_ACCUMULATOR = "exact:network"
+SCALES = ("max", "mse")
+OBJECTIVES = (
+    "error_percent",
+    "sites_per_lane",
+    "lut_per_lane",
+    "ff_per_lane",
+    "dsp_per_lane",
+    "accumulator_bits",
+    "weight_bits",
+    "activation_bits",
+)
+SPECS = Path(__file__).parent / "specs"
+_REQUIRED = ("version", "network", "weights", "activations")
+_OPTIONAL = (
+    "where",
+    "accumulator",
+    "design",
+    "target",
+    "scales",
+    "objectives",
+    "measure_front",
+    "measure_from_percent",
+    "output",
+)
+_SIZES: dict[str, dict[str, int]] = {
+    "mac": {},
+    "dot": {"lanes": MAXIMUM_LANES},
+    "array": {"rows": MAXIMUM_SIDE, "columns": MAXIMUM_SIDE},
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """What is swept, on what, and what for. Fields as the keys of the file (module docstring).
+
+    Parameters
+    ----------
+    name
+        Name of the sweep: the file's without suffix.
+    design
+        The design record less its formats and accumulator: kind, size, specials, structure.
+    accumulators
+        Names of the grammar, or `exact:network`.
+
+    """
+
+    name: str
+    network: str
+    weights: tuple[Format, ...]
+    activations: tuple[Format, ...]
+    constraints: tuple[Constraint, ...] = ()
+    accumulators: tuple[str, ...] = (NETWORK_ACCUMULATOR,)
+    design: tuple[tuple[str, Any], ...] = (("kind", "dot"), ("lanes", 16), ("specials", "ignore"))
+    targets: tuple[str, ...] = ("xcup",)
+    scales: tuple[str, ...] = SCALES
+    objectives: tuple[str, ...] = ("error_percent", "sites_per_lane")
+    measure_front: bool = False
+    measure_from_percent: float = 0.0
+    output: Path = Path("build/sweep")
+
+    @property
+    def pairs(self) -> tuple[tuple[Format, Format], ...]:
+        """Weights × activations before constraints, activations fastest."""
+        return tuple((w, a) for w in self.weights for a in self.activations)
+
+    def designs(self, network_terms: int) -> tuple[Design, ...]:
+        """All designs of the sweep.
+
+        Parameters
+        ----------
+        network_terms
+            Products in the network's largest sum, for which `exact:network` is sized.
+
+        Raises
+        ------
+        ValueError
+            If an accumulator does not fit a pair, or the constraints leave nothing.
+
+        """
+        names = [
+            f"exact:{network_terms}" if name == NETWORK_ACCUMULATOR else name
+            for name in self.accumulators
+        ]
+        common = dict(self.design)
+        designs = allowed(
+            (
+                from_record({**common, "weight": w.name, "activation": a.name, "accumulator": name})
+                for name in names
+                for w, a in self.pairs
+            ),
+            self.constraints,
+        )
+        if not designs:
+            raise ValueError(f"{self.name}: the constraints in `where` leave no design")
+        return designs
+
+
+def read_spec(path: Path) -> Sweep:
+    """Read a sweep from a file.
+
+    Raises
+    ------
+    ValueError
+        If the file is no YAML or breaks a rule; says where and what.
+    OSError
+        If it cannot be read.
+
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not YAML: not UTF-8 text at byte {error.start}") from error
+    return parse_spec(text, str(path))
+
+
+def parse_spec(text: str, source: str = "sweep.yaml") -> Sweep:
+    """Read a sweep from YAML text; `source` names it in errors. Errors as for `read_spec`."""
+    entries = compose(text, source).mapping(_REQUIRED, _OPTIONAL)
+    _check_version(entries["version"])
+    name = Path(source).stem
+    fields: dict[str, Any] = {
+        "name": name,
+        "network": entries["network"].text("the name of a network or of its .npz file"),
+        "weights": _formats(entries["weights"]),
+        "activations": _formats(entries["activations"]),
+        "output": Path("build") / name,
+    }
+    for key, (field, read) in _READERS.items():
+        if key in entries:
+            fields[field] = read(entries[key])
+    return Sweep(**fields)
+
+
+def _check_version(entry: Entry) -> None:
+    if entry.whole(1, 1 << 16) > VERSION:
+        raise entry.error(f"is {entry.shown}, this macloom reads versions up to {VERSION}")
+
+
+def _formats(entry: Entry) -> tuple[Format, ...]:
+    families = [_family(item) for item in entry.sequence("families and format names")]
+    formats = formats_of(families)
+    if not formats:
+        raise entry.error("contains no format")
+    return formats
+
+
+def _family(entry: Entry) -> Family:
+    if entry.kind != "map":
+        return Listed((_attempt(entry, parse, entry.text("a family or the name of a format")),))
+    entries = entry.mapping(("family", "bits"), ("signed", "exponent_bits", "specials"))
+    if entries["family"].choice(("integers", "minifloats")) == "integers":
+        entries = entry.mapping(("family", "bits"), ("signed",))
+        signed = entries["signed"].flag() if "signed" in entries else True
+        return Integers(entries["bits"].whole_range(2 if signed else 1, 16), signed)
+    entries = entry.mapping(("family", "bits"), ("exponent_bits", "specials"))
+    family = Minifloats(
+        bits=entries["bits"].whole_range(2, 16),
+        exponent_bits=_optional(entries, "exponent_bits", lambda e: e.whole_range(1, 8), ()),
+        specials=_optional(entries, "specials", _specials, Specials.FINITE),
+    )
+    if not family.formats():
+        raise entry.error("contains no format: no width has such a split")
+    return family
+
+
+def _specials(entry: Entry) -> Specials:
+    return Specials(entry.choice([kind.value for kind in Specials]))
+
+
+def _design(entry: Entry) -> tuple[tuple[str, Any], ...]:
+    kind = entry.mapping(("kind",), ("lanes", "rows", "columns", "specials", "structure"))["kind"]
+    sizes = _SIZES[kind.choice(tuple(KINDS))]
+    entries = entry.mapping(("kind",), (*sizes, "specials", "structure"))
+    record: dict[str, Any] = {"kind": kind.node.value, "specials": "ignore"}
+    for key, most in sizes.items():
+        if key in entries:
+            record[key] = entries[key].whole(1, most)
+    for key, choices in (("specials", SPECIALS_POLICIES), ("structure", STRUCTURES)):
+        if key in entries:
+            record[key] = entries[key].choice(choices)
+    return tuple(record.items())
+
+
+def _accumulators(entry: Entry) -> tuple[str, ...]:
+    names = []
+    for item in entry.one_or_more("accumulators"):
+        name = item.text(f"{NETWORK_ACCUMULATOR} or an accumulator such as wrap:32")
+        if name != NETWORK_ACCUMULATOR:
+            _attempt(item, parse_accumulator, name)
+        names.append(name)
+    return _distinct(entry, names)
+
+
+def _words(choices: Callable[[], Iterable[str]], least: int, most: int) -> Callable[[Entry], Any]:
+    def read(entry: Entry) -> tuple[str, ...]:
+        names = tuple(choices())
+        words = [item.choice(names) for item in entry.one_or_more("names")]
+        if not least <= len(words) <= most:
+            raise entry.error(f"must name {least} to {most} of {', '.join(names)}")
+        return _distinct(entry, words)
+
+    return read
+
+
+def _distinct(entry: Entry, words: list[str]) -> tuple[str, ...]:
+    if len(set(words)) < len(words):
+        raise entry.error("names something twice")
+    return tuple(words)
+
+
+def _attempt(entry: Entry, read: Callable[[str], T], text: str) -> T:
+    try:
+        return read(text)
+    except ValueError as error:
+        raise entry.error(f"is wrong: {error}") from None
+
+
+def _optional(entries: dict[str, Entry], key: str, read: Callable[[Entry], T], default: T) -> T:
+    return read(entries[key]) if key in entries else default
+
+
+_READERS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
+    "where": (
+        "constraints",
+        lambda entry: tuple(
+            _attempt(item, parse_constraint, item.text("a comparison"))
+            for item in entry.one_or_more("constraints")
+        ),
+    ),
+    "accumulator": ("accumulators", _accumulators),
+    "design": ("design", _design),
+    "target": ("targets", _words(target.names, 1, 16)),
+    "scales": ("scales", _words(lambda: SCALES, 1, 16)),
+    "objectives": ("objectives", _words(lambda: OBJECTIVES, 2, 4)),
+    "measure_front": ("measure_front", Entry.flag),
+    "measure_from_percent": ("measure_from_percent", lambda entry: entry.number(0, 100)),
+    "output": ("output", lambda entry: Path(entry.text("a folder"))),
+}
