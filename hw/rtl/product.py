@@ -124,8 +124,8 @@ def _build_rows(
         ]
         if previous is not None:
             done.append(previous[:2])
-            rest = previous[2:]
-            m.d.comb += adder.previous.eq(rest if len(rest) else Const(0, 1))
+            # What is left of a word of two bits or less is its sign.
+            m.d.comb += adder.previous.eq(previous[2:] if len(previous) > 2 else previous[-1])
         previous = adder.sum
     assert previous is not None
     return named(m, "product", Cat(*done, previous), plan.bounds.bits)
