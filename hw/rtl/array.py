@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.plan import Plan
-from hw.rtl.bits import named
+from hw.rtl.bits import named, select
 from hw.rtl.core import Core
 from hw.rtl.library import place
 
@@ -126,5 +126,5 @@ class SystolicArray(wiring.Component):
             if field not in payload.shape().members:
                 continue
             port = "total" if field == "result" else field
-            words = Array(Cat(getattr(cell, port) for cell in line) for line in cells)
-            m.d.comb += payload[field].as_value().eq(words[row])
+            words = [Cat(getattr(cell, port) for cell in line) for line in cells]
+            m.d.comb += payload[field].as_value().eq(select(row, words))

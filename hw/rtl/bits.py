@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value, ValueLike
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, ValueLike
 
 from hw.plan import Bounds
 
@@ -31,3 +31,13 @@ def named(m: Module, name: str, value: ValueLike, width: int | None = None) -> S
     signal = Signal(len(word) if width is None else width, name=name)
     m.d.comb += signal.eq(word)
     return signal
+
+
+def select(index: Value, words: list[Value]) -> Value:
+    """Return the word at an index, as a tree of 2:1 multiplexers."""
+    for bit in index:
+        if len(words) == 1:
+            break
+        pairs = zip(words[0::2], words[1::2], strict=False)
+        words = [Mux(bit, high, low) for low, high in pairs] + words[len(words) - len(words) % 2 :]
+    return words[0]

@@ -111,7 +111,7 @@ def emit(design: Design, target: Target) -> Emitted:
     hardware_plan = plan(design, target)
     flat = FlatArray(hardware_plan) if hardware_plan.array else Core(hardware_plan.core)
     top = design.slug
-    library = Library()
+    library = Library(f"{top}_")
     text = library.convert(flat, top)
     body = clean_verilog(text, top, kept=library.names.__contains__)
     record = {

@@ -14,9 +14,16 @@ class Library:
     Adder rows survive mapping only in modules of their own, and equal rows are mapped once. Passed
     as `platform` to Amaranth, it turns each `place` into an instance; without it (a user's own
     Amaranth design, Amaranth's simulator) `place` adds an ordinary submodule.
+
+    Parameters
+    ----------
+    prefix
+        Starts the name of every collected module, so that designs can share a project.
+
     """
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "") -> None:
+        self.prefix = prefix
         self._components: dict[str, wiring.Component] = {}
 
     @property
@@ -60,6 +67,6 @@ def place(
     """Add a component to a module under a kept module name; `index` tells instances apart."""
     name = f"{module}__{index}" if index != "" else f"the_{module}"
     if isinstance(platform, Library):
-        m.submodules[name] = platform.instance(module, component, clocked)
+        m.submodules[name] = platform.instance(platform.prefix + module, component, clocked)
     else:
         m.submodules[name] = component

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Value
+from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -183,6 +183,9 @@ def place_table(
 
 
 def lookup(entries: list[int], index: Value, width: int) -> Value:
-    """Return a table's entry, read as an unsigned word."""
-    mask = (1 << width) - 1
-    return Array(Const(entry & mask, width) for entry in entries)[index]
+    """Return a table's entry as an unsigned word; each bit is one truth table of the index."""
+    truths = [
+        sum((entry >> bit & 1) << place for place, entry in enumerate(entries))
+        for bit in range(width)
+    ]
+    return Cat(Const(truth, len(entries)).bit_select(index, 1) for truth in truths)

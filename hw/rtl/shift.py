@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Cat, Const, Module, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.plan import ShiftLevel, ShiftPlan
-from hw.rtl.bits import extend
+from hw.rtl.bits import extend, named
 from hw.rtl.library import place
 from hw.rtl.operand import Operand
 from hw.rtl.product import lookup
@@ -66,14 +66,14 @@ class LevelMultiplexer(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Select among the shifted words."""
+        """Shift bit by bit of the amount; mapping makes one LUT of it."""
         m = Module()
         level = self.level
-        inputs = [
-            extend(Cat(Const(0, way << level.low_bit), self.word), level.width, self.signed)
-            for way in range(level.ways)
-        ]
-        m.d.comb += self.shifted.eq(Array(word[self.drop :] for word in inputs)[self.select])
+        word = extend(self.word, level.width, self.signed)
+        for bit in range(level.bits):
+            moved = Cat(Const(0, 1 << (level.low_bit + bit)), word)[: level.width]
+            word = named(m, f"moved_{bit}", Mux(self.select[bit], moved, word))
+        m.d.comb += self.shifted.eq(word[self.drop :])
         return m
 
 
