@@ -1,0 +1,211 @@
+"""Floor 2b: what the right bits are, on Python integers, one clock at a time. Naive on purpose.
+
+A core (`hw.design`) adds the products of a step to its accumulator. Four accumulators:
+
+exact
+    ``accumulator_bits`` wide; `overflow` rises when accumulator plus tree does not fit and stays
+    up to the end of the sum, and the sum wraps.
+wrap, saturate
+    Applied once per step, to the accumulator plus the whole tree.
+window
+    An operand is ``sign · m · 2^e``: m is the significand with its hidden bit and
+    ``e = max(exponent field, 1) - 1`` for minifloats, m is the magnitude and e = 0 for fixed point.
+    Product i has ``P = m_w·m_a`` and ``E = e_w + e_a``. With the running maximum exponent X (0 at
+    the start of a sum) and G guard bits, one step is ::
+
+        X' = max(X, E of every product that is not 0)
+        s  = (accumulator >> (X' - X), rounding down) + Σ ± ((P << G) >> (X' - E))
+
+    Bits shifted out are lost; `overflow` as for exact. Value: total · 2^(X' + design.lsb_exponent).
+
+A special operand contributes 0. A product is NaN if an operand is NaN or if it is infinity times
+zero, and infinite if an operand is; flags stay up to the end of the sum, and `nan` also rises when
+both infinities have been seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hw.accumulators import AccumulatorKind
+from hw.design import Design
+from hw.formats import Format, MinifloatFormat, Special
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a core shows one cycle after a step.
+
+    Parameters
+    ----------
+    total
+        The running sum, this step included, as a signed integer.
+    total_valid
+        Whether this step ended its sum.
+    flags
+        The design's flags by name, this step included.
+    exponent
+        Running maximum exponent of a window design, else 0.
+
+    """
+
+    total: int
+    total_valid: bool
+    flags: dict[str, bool]
+    exponent: int
+
+
+class GoldenCore:
+    """The accumulation core of a design: what every implementation must equal, bit for bit.
+
+    Parameters
+    ----------
+    design
+        A MAC, a dot product, or an array, of which this is one cell.
+
+    """
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the sum, as a cycle with ``rst`` high does."""
+        self._total = 0
+        self._exponent = 0
+        self._flags: set[str] = set()
+
+    def step(self, weights: Sequence[int], activations: Sequence[int], last: bool) -> Output:
+        """Add the products of one step (one code per lane) and return what is shown after it.
+
+        Raises
+        ------
+        ValueError
+            If there is not one code per lane, or a code is not one of its format.
+
+        """
+        design = self.design
+        if len(weights) != design.lanes or len(activations) != design.lanes:
+            raise ValueError(
+                f"{design.slug} takes {design.lanes} weights and as many activations per step, "
+                f"not {len(weights)} and {len(activations)}"
+            )
+        pairs = list(zip(map(int, weights), map(int, activations), strict=True))
+        for weight, activation in pairs:
+            self._flags |= product_flags(design.weight, weight, design.activation, activation)
+        if {"pos_inf", "neg_inf"} <= self._flags:
+            self._flags.add("nan")
+        self._accumulate(pairs)
+        flags = {name: name in self._flags for name in design.flags}
+        output = Output(self._total, bool(last), flags, self._exponent)
+        if last:
+            self.reset()
+        return output
+
+    def _accumulate(self, pairs: list[tuple[int, int]]) -> None:
+        design = self.design
+        if design.is_window:
+            total = self._window_sum(pairs)
+        else:
+            total = self._total + sum(
+                design.weight.integer(w) * design.activation.integer(a) for w, a in pairs
+            )
+        half = 1 << (design.accumulator_bits - 1)
+        if design.accumulator.kind is AccumulatorKind.SATURATE:
+            self._total = min(max(total, -half), half - 1)
+            return
+        if not -half <= total < half:
+            self._flags.add("overflow")
+        self._total = wrapped(total, design.accumulator_bits)
+
+    def _window_sum(self, pairs: list[tuple[int, int]]) -> int:
+        design = self.design
+        products = []
+        for w, a in pairs:
+            weight, weight_exponent = significand(design.weight, w)
+            activation, activation_exponent = significand(design.activation, a)
+            products.append((weight * activation, weight_exponent + activation_exponent))
+        top = max([self._exponent, *(exponent for product, exponent in products if product)])
+        total = self._total >> (top - self._exponent)
+        for product, exponent in products:
+            if product:
+                aligned = (abs(product) << design.guard_bits) >> (top - exponent)
+                total += aligned if product > 0 else -aligned
+        self._exponent = top
+        return total
+
+
+def wrapped(value: int, bits: int) -> int:
+    """Return the two's complement reading of the lowest `bits` bits."""
+    half = 1 << (bits - 1)
+    return (value + half) % (2 * half) - half
+
+
+def significand(format: Format, code: int) -> tuple[int, int]:
+    """Return (signed significand, exponent shift) of a code; specials give 0."""
+    if format.special(code) is not None:
+        return 0, 0
+    if not isinstance(format, MinifloatFormat):
+        return format.integer(code), 0
+    shift = max(format.fields(code)[1], 1) - 1
+    return format.integer(code) // (1 << shift), shift
+
+
+def product_flags(
+    weight_format: Format, weight: int, activation_format: Format, activation: int
+) -> set[str]:
+    """Return the flags a product of two codes raises: nothing, `nan`, `pos_inf` or `neg_inf`."""
+    signs = []
+    special = False
+    for format, code in ((weight_format, weight), (activation_format, activation)):
+        value = format.special(code)
+        if value is Special.NAN:
+            return {"nan"}
+        special |= value is not None
+        signs.append(format.integer(code) if value is None else _sign(value))
+    if not special:
+        return set()
+    if 0 in signs:
+        return {"nan"}
+    return {"neg_inf"} if (signs[0] < 0) != (signs[1] < 0) else {"pos_inf"}
+
+
+def _sign(infinity: Special) -> int:
+    return 1 if infinity is Special.POS_INF else -1
+
+
+def array_results(
+    design: Design, weights: Sequence[Sequence[int]], activations: Sequence[Sequence[int]]
+) -> list[list[Output]]:
+    """Return the results of one tile of an array, row by row.
+
+    Parameters
+    ----------
+    design
+        Its cells add one product per beat.
+    weights
+        Codes, beat by beat: one per column.
+    activations
+        Codes, row by row: one per beat.
+
+    """
+    return [
+        [
+            _cell(design, [beat[column] for beat in weights], row)
+            for column in range(len(weights[0]))
+        ]
+        for row in activations
+    ]
+
+
+def _cell(design: Design, weights: Sequence[int], activations: Sequence[int]) -> Output:
+    if len(weights) != len(activations):
+        raise ValueError(
+            f"a tile has as many beats of activations as of weights, "
+            f"not {len(activations)} and {len(weights)}"
+        )
+    core = GoldenCore(design)
+    for beat, (weight, activation) in enumerate(zip(weights, activations, strict=True)):
+        output = core.step([weight], [activation], beat == len(weights) - 1)
+    return output

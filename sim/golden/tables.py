@@ -1,0 +1,127 @@
+"""Floor 2b: what each code of a format means, as arrays: made once per format, then kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.formats import FixedFormat, Format, MinifloatFormat, Special, Specials
+from hw.formats.base import MAXIMUM_TABLE_BITS
+
+Words = NDArray[np.int64]
+
+NAN_CLASS, ZERO_CLASS, INFINITY_CLASS, NUMBER_CLASS = 0, 1, 2, 3
+"""How an operand behaves in a product with an infinity."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Codes taken apart: finite values are ``significand · 2^shift`` steps of the format.
+
+    Parameters
+    ----------
+    significand
+        Signed integers; 0 where the code is special.
+    shift
+        Exponent shifts, 0 for fixed point and subnormals.
+    special
+        0 for numbers, 1 for NaN, 2 for infinity.
+    negative
+        Whether the sign is negative (of infinities too).
+
+    """
+
+    significand: Words
+    shift: Words
+    special: NDArray[np.int8]
+    negative: NDArray[np.bool_]
+
+
+def split_codes(codes: NDArray[np.unsignedinteger], format: Format) -> Parts:
+    """Take codes apart, by arithmetic on the whole array.
+
+    Parameters
+    ----------
+    codes
+        Unsigned integers below ``2**format.bits``.
+    format
+        Fixed point or minifloat.
+
+    """
+    words = codes.astype(np.int64)
+    if isinstance(format, MinifloatFormat):
+        return _split_minifloat(words, format)
+    if not isinstance(format, FixedFormat):
+        raise ValueError(f"a format is fixed point or minifloat, not {format}")
+    if format.signed and format.width < 64:
+        half = np.int64(1 << (format.width - 1))
+        words = (words ^ half) - half
+    return Parts(words, np.zeros_like(words), np.zeros(words.shape, np.int8), words < 0)
+
+
+def _split_minifloat(words: Words, format: MinifloatFormat) -> Parts:
+    fraction = words & ((1 << format.fraction_bits) - 1)
+    field = words >> format.fraction_bits & format.top_field
+    negative = (words >> (format.bits - 1)).astype(np.bool_)
+    special = np.zeros(words.shape, np.int8)
+    match format.specials:
+        case Specials.IEEE:
+            special[field == format.top_field] = 2
+            special[(field == format.top_field) & (fraction != 0)] = 1
+        case Specials.FN:
+            full = (1 << (format.bits - 1)) - 1
+            special[words & full == full] = 1
+        case Specials.FNUZ:
+            special[words == 1 << (format.bits - 1)] = 1
+    significand = np.where(field > 0, fraction + (1 << format.fraction_bits), fraction)
+    significand[special != 0] = 0
+    shift = np.maximum(field, 1) - 1
+    return Parts(np.where(negative, -significand, significand), shift, special, negative)
+
+
+@lru_cache(maxsize=256)
+def parts_table(format: Format) -> Parts:
+    """Return all codes of a format of at most 16 bits, taken apart, in code order."""
+    if format.bits > MAXIMUM_TABLE_BITS:
+        raise ValueError(f"a table needs at most {MAXIMUM_TABLE_BITS} bits, {format} has more")
+    return split_codes(np.arange(1 << format.bits, dtype=np.uint32), format)
+
+
+@lru_cache(maxsize=256)
+def value_table(format: Format) -> NDArray[np.float64]:
+    """Return the values of all codes as float64 (exact, see `hw.formats`; specials nan, ±inf)."""
+    return parts_values(parts_table(format), format)
+
+
+def parts_values(parts: Parts, format: Format) -> NDArray[np.float64]:
+    """Return values as float64; exact where float64 holds them."""
+    values = np.ldexp(
+        parts.significand.astype(np.float64), (parts.shift + format.lsb_exponent).astype(np.int32)
+    )
+    values[parts.special == 1] = np.nan
+    infinite = parts.special == 2
+    values[infinite] = np.where(parts.negative[infinite], -np.inf, np.inf)
+    zeros = (values == 0) & parts.negative
+    values[zeros] = -0.0
+    return values
+
+
+@lru_cache(maxsize=256)
+def integer_table(format: Format) -> NDArray[np.object_]:
+    """Return the value of every code in units of the format's step, as Python integers."""
+    parts = parts_table(format)
+    return parts.significand.astype(object) << parts.shift.astype(object)
+
+
+__all__ = [
+    "Parts",
+    "Special",
+    "integer_table",
+    "parts_table",
+    "parts_values",
+    "split_codes",
+    "value_table",
+]
