@@ -44,7 +44,7 @@ class SystolicArray(wiring.Component):
     Streams: `operands` (one k per beat, `last` on the last k of a tile) and `results` (one row per
     beat, row 0 first, `last` on the last row). Operands are accepted every cycle; the last beat
     of a tile waits while the results of the tile before have not all left. The first result is
-    valid ``rows + columns`` cycles after the last operands were accepted. Synchronous reset
+    valid ``rows + columns - 1`` cycles after the last operands were accepted. Synchronous reset
     empties it.
     """
 
