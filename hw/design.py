@@ -30,7 +30,7 @@ MAXIMUM_SIDE = 64
 
 def signed_bits(low: int, high: int) -> int:
     """Return the bits of the smallest two's complement word that holds low..high."""
-    return max((-low - 1).bit_length() if low < 0 else 0, high.bit_length()) + 1
+    return max((-low - 1).bit_length() if low < 0 else 0, max(high, 0).bit_length()) + 1
 
 
 def significand_bounds(format: Format) -> tuple[int, int]:
