@@ -1,0 +1,153 @@
+"""Floor 4. The grammar of the command line: one for all commands that take a design."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from hw.design import Design
+
+SIMULATORS = ("verilator", "icarus")
+DEFAULT_TARGET = "xcup"
+_DESIGN_KEYS = (
+    "kind",
+    "weight",
+    "activation",
+    "lanes",
+    "rows",
+    "columns",
+    "accumulator",
+    "structure",
+    "specials",
+)
+_DESIGN_EPILOG = (
+    "The design is given by its kind and options, or by --design FILE (YAML or JSON: a design "
+    "record, or the sidecar of an exported file); options then replace what the file says."
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and leave with code 2."""
+        print(f"error: {' '.join(message.split())} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(2)
+
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """Leave as `error` does because of words that mean nothing here; suggest the nearest."""
+        options = [name for action in self._actions for name in action.option_strings]
+        near = difflib.get_close_matches(words[0].partition("=")[0], options, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        self.error(f"{self.prog} has no argument {words[0]}{hint}")
+
+
+def word(*choices: str) -> Callable[[str], str]:
+    """Return a converter that accepts some words and suggests the nearest for others."""
+
+    def convert(text: str) -> str:
+        if text not in choices:
+            near = difflib.get_close_matches(text, choices, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise argparse.ArgumentTypeError(
+                f"must be one of {', '.join(choices)}, not {text!r}{hint}"
+            )
+        return text
+
+    return convert
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """Return a converter for whole numbers from `least` on."""
+
+    def convert(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {least} on, not {text!r}"
+            )
+        return value
+
+    return convert
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON value instead of text")
+
+
+def add_design(parser: argparse.ArgumentParser) -> None:
+    """Add the options that describe a design, and its target."""
+    parser.epilog = _DESIGN_EPILOG
+    parser.add_argument("kind", nargs="?", metavar="KIND", help="mac, dot or array")
+    parser.add_argument("--design", type=Path, metavar="FILE", help="YAML or JSON file")
+    parser.add_argument("--weight", metavar="FORMAT", help="such as int8, fixed_8_4, e4m3fn")
+    parser.add_argument("--activation", metavar="FORMAT", help="default: the weight format")
+    parser.add_argument("--lanes", type=at_least(1), metavar="N", help="of a dot product (16)")
+    parser.add_argument("--rows", type=at_least(1), metavar="R", help="of an array (4)")
+    parser.add_argument("--columns", type=at_least(1), metavar="C", help="of an array (4)")
+    parser.add_argument(
+        "--accumulator",
+        metavar="ACCUMULATOR",
+        help="exact[:TERMS], wrap:BITS, saturate:BITS, window:BITS[:TERMS] or a fixed-point "
+        "format (exact:256)",
+    )
+    parser.add_argument("--structure", help="auto, rows, table, behavioural or dsp (auto)")
+    parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
+    parser.add_argument("--target", help=f"xcup, xc7, ecp5 or ice40 ({DEFAULT_TARGET})")
+
+
+def design_of(arguments: argparse.Namespace) -> tuple[Design, str]:
+    """Return the design that arguments describe, and the name of its target.
+
+    Raises
+    ------
+    ValueError
+        If the arguments or the file describe no design.
+    OSError
+        If the file cannot be read.
+
+    """
+    from hw.design import from_record
+
+    given = {key: value for key in _DESIGN_KEYS if (value := getattr(arguments, key)) is not None}
+    if arguments.design is None:
+        if "kind" not in given:
+            raise ValueError("a design needs its kind (mac, dot, array) or --design FILE")
+        return from_record(given), arguments.target or DEFAULT_TARGET
+    record, target = _from_file(arguments.design)
+    if given.get("kind", record.get("kind")) != record.get("kind"):
+        raise ValueError(
+            f"{arguments.design} describes the kind {record.get('kind')!r}, not {given['kind']!r}"
+        )
+    try:
+        from_record(record)
+    except ValueError as error:
+        raise ValueError(f"{arguments.design}: {error}") from None
+    return from_record(record | given), arguments.target or target
+
+
+def _from_file(path: Path) -> tuple[dict[str, Any], str]:
+    """Return the design record of a file, and the target its sidecar names."""
+    from sweeps.files import read_record
+
+    record = read_record(path)
+    inner = record.get("design")
+    if isinstance(inner, dict):
+        return inner, str(record.get("target") or DEFAULT_TARGET)
+    return record, DEFAULT_TARGET
+
+
+def nearest_command(name: str, commands: Sequence[str]) -> str:
+    """Return the message for a command that does not exist."""
+    near = difflib.get_close_matches(name, commands, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"commands: {', '.join(commands)}"
+    return f"there is no command {name!r}; {hint}"

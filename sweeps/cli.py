@@ -1,0 +1,207 @@
+"""Floor 4. The command ``macloom``: parses, calls one function of `sweeps.commands*`, and turns
+errors into one line and an exit code: 0 fine, 1 the check failed, 2 bad input, 3 a missing tool,
+130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from hw.errors import MissingTool
+from sweeps.arguments import (
+    SIMULATORS,
+    Parser,
+    add_design,
+    add_json,
+    at_least,
+    nearest_command,
+    word,
+)
+
+FINE, CHECK_FAILED, BAD_INPUT, MISSING_TOOL, STOPPED = 0, 1, 2, 3, 130
+_OWN_PACKAGES = ("hw", "sim", "costmodel", "sweeps", "macloom")
+
+Declare = Callable[[argparse.ArgumentParser], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments
+        Words after ``macloom``; those of the process if none are given.
+
+    Returns
+    -------
+    The exit code. Bad options leave by `SystemExit` with code 2, as argparse does.
+
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt as stop:
+        return _fail(str(stop) or "stopped", STOPPED, "")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+    except MissingTool as error:
+        return _fail(str(error), MISSING_TOOL)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in _OWN_PACKAGES:
+            raise
+        return _fail(f"the Python package {package} is not installed", MISSING_TOOL)
+    except OSError as error:
+        return _fail(_os_message(error), BAD_INPUT)
+    except ValueError as error:
+        return _fail(str(error), BAD_INPUT)
+
+
+def _run(words: Sequence[str]) -> int:
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        raise ValueError(nearest_command(words[0], tuple(COMMANDS)))
+    arguments, unknown = parser().parse_known_args(words)
+    if unknown:
+        arguments.parser.refuse(unknown)
+    module, function = COMMANDS[arguments.command][1].split(":")
+    code: int = getattr(importlib.import_module(module), function)(arguments)
+    return code
+
+
+def _fail(message: str, code: int, prefix: str = "error: ") -> int:
+    print(prefix + " ".join(message.split()), file=sys.stderr)
+    return code
+
+
+def _os_message(error: OSError) -> str:
+    if error.strerror is None:
+        return str(error)
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return ": ".join([*names[-1:], error.strerror.lower()])
+
+
+def parser() -> Parser:
+    """Return the parser of the whole command line."""
+    top = Parser(
+        prog="macloom",
+        description="Which number format should my hardware use, and what does it cost?",
+        epilog="Exit codes: 0 fine, 1 a check failed, 2 bad input, 3 a missing tool.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (text, _, declare) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.set_defaults(parser=command)
+        declare(command)
+    return top
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"macloom {version('macloom')}")
+        parser.exit()
+
+
+def _formats(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME", help="describe this one")
+    add_json(parser)
+
+
+def _generate(parser: argparse.ArgumentParser) -> None:
+    add_design(parser)
+    _add_output(parser, "write SLUG.v and its sidecar SLUG.json here instead of printing")
+    add_json(parser)
+
+
+def _simulate(parser: argparse.ArgumentParser) -> None:
+    add_design(parser)
+    _add_simulation(parser)
+    _add_output(parser, "write the Verilog and a sidecar with the verdict here")
+    add_json(parser)
+
+
+def _verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.v", help="a file of `macloom generate`")
+    _add_simulation(parser)
+    add_json(parser)
+
+
+def _add_simulation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--simulator", type=word(*SIMULATORS), default=SIMULATORS[0])
+    parser.add_argument(
+        "--vectors", type=at_least(1), metavar="N", help="about how many random vectors"
+    )
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N")
+
+
+def _estimate(parser: argparse.ArgumentParser) -> None:
+    add_design(parser)
+    parser.add_argument("--breakdown", action="store_true", help="cost of each part")
+    _add_output(parser, "write a sidecar with the estimate here")
+    add_json(parser)
+
+
+def _synthesize(parser: argparse.ArgumentParser) -> None:
+    add_design(parser)
+    parser.add_argument("--no-cache", action="store_true", help="synthesise even if known")
+    _add_output(parser, "write the Verilog and a sidecar with the counts here")
+    add_json(parser)
+
+
+def _sweep(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("spec", type=Path, metavar="SPEC.yaml", help="or a shipped one: digits")
+    _add_output(parser, "folder of the results instead of the file's `output`")
+    parser.add_argument("--workers", type=at_least(1), metavar="N", help="processes (all CPUs)")
+    add_json(parser)
+
+
+def _plot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("points", type=Path, metavar="POINTS.csv", help="of `macloom sweep`")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="without suffix: PNG and SVG"
+    )
+    add_json(parser)
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--simulator", type=word(*SIMULATORS), default=SIMULATORS[0])
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="DIR", default=Path("build/demo"), help="build/demo"
+    )
+    add_json(parser)
+
+
+def _add_output(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help=text)
+
+
+COMMANDS: dict[str, tuple[str, str, Declare]] = {
+    "formats": ("list number formats, or describe one", "sweeps.commands:formats", _formats),
+    "generate": ("write the Verilog of a design", "sweeps.commands:generate", _generate),
+    "simulate": (
+        "run a design's Verilog against the golden model",
+        "sweeps.commands:simulate",
+        _simulate,
+    ),
+    "verify": ("re-run an exported file from the file alone", "sweeps.commands:verify", _verify),
+    "estimate": ("area of a design by formula", "sweeps.commands:estimate", _estimate),
+    "synthesize": ("area of a design by Yosys", "sweeps.commands:synthesize", _synthesize),
+    "sweep": ("accuracy and area of many formats", "sweeps.commands_sweep:sweep", _sweep),
+    "plot": ("draw the points of a sweep", "sweeps.commands_sweep:plot", _plot),
+    "demo": ("the whole job on real input", "sweeps.commands_sweep:demo", _demo),
+    "doctor": ("what is installed, what it enables", "sweeps.commands:doctor", add_json),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
