@@ -144,7 +144,7 @@ def _covered(best: Costs, block: Costs) -> Mask:
         edge = np.append(best[1], np.nan)  # step -1: nothing is as good in the first row
         covered: Mask = edge[np.searchsorted(best[0], block[0], side="right") - 1] <= block[1]
         return covered
-    covered = (best[:, :, None] <= block[:, None, :]).all(axis=0).any(axis=0)
+    covered = np.any((best[:, :, None] <= block[:, None, :]).all(axis=0), axis=0)
     return covered
 
 
@@ -153,7 +153,7 @@ def _covered_by_earlier(block: Costs) -> Mask:
     no_worse = np.ones((block.shape[1], block.shape[1]), dtype=bool)
     for row in block:
         no_worse &= row[:, None] <= row[None, :]
-    covered: Mask = np.triu(no_worse, 1).any(axis=0)
+    covered: Mask = np.any(np.triu(no_worse, 1), axis=0)
     return covered
 
 

@@ -3,6 +3,7 @@
 ```yaml
 version: 1
 network: digits_cnn              # a shipped network, or a .npz file
+dataset: digits
 weights:                         # families and single formats, in any mixture
   - {family: integers, bits: 2..8}
   - {family: minifloats, bits: 3..8, exponent_bits: 1..7, specials: finite}
@@ -13,7 +14,9 @@ where: [weight_bits <= activation_bits]
 accumulator: exact:network       # sized for the network's largest sum; or any accumulator
 design: {kind: dot, lanes: 16}
 target: xcup                     # one or a list
-scales: [max, mse]
+scales: [max, mse]               # the better one on training images, pair by pair
+first_layer: same                # or int8, or float: what the first weighted layer runs in
+last_layer: same
 objectives: [error_percent, sites_per_lane]
 measure_front: true
 measure_from_percent: 90         # front points less accurate than this are not measured
@@ -40,6 +43,7 @@ from hw.design import (
     from_record,
 )
 from hw.formats import Format, Specials, parse
+from sweeps import datasets, models
 from sweeps.nodes import Entry, compose
 from sweeps.space import (
     Constraint,
@@ -55,6 +59,8 @@ from sweeps.space import (
 VERSION = 1
 NETWORK_ACCUMULATOR = "exact:network"
 SCALES = ("max", "mse")
+EDGES = ("same", "int8", "float")
+"""What the first or the last weighted layer may run in (`sweeps.accuracy.Edge`)."""
 OBJECTIVES = (
     "error_percent",
     "sites_per_lane",
@@ -68,11 +74,14 @@ OBJECTIVES = (
 SPECS = Path(__file__).parent / "specs"
 _REQUIRED = ("version", "network", "weights", "activations")
 _OPTIONAL = (
+    "dataset",
     "where",
     "accumulator",
     "design",
     "target",
     "scales",
+    "first_layer",
+    "last_layer",
     "objectives",
     "measure_front",
     "measure_from_percent",
@@ -110,7 +119,10 @@ class Sweep:
     accumulators: tuple[str, ...] = (NETWORK_ACCUMULATOR,)
     design: tuple[tuple[str, Any], ...] = (("kind", "dot"), ("lanes", 16), ("specials", "ignore"))
     targets: tuple[str, ...] = ("xcup",)
+    dataset: str = "digits"
     scales: tuple[str, ...] = SCALES
+    first_layer: str = "same"
+    last_layer: str = "same"
     objectives: tuple[str, ...] = ("error_percent", "sites_per_lane")
     measure_front: bool = False
     measure_from_percent: float = 0.0
@@ -153,6 +165,12 @@ class Sweep:
         return designs
 
 
+def find_spec(name: str) -> Path:
+    """The file of a shipped sweep (`digits`), or `name` as a path."""
+    shipped = SPECS / f"{name}.yaml"
+    return shipped if shipped.is_file() else Path(name)
+
+
 def read_spec(path: Path) -> Sweep:
     """Read a sweep from a file.
 
@@ -178,7 +196,7 @@ def parse_spec(text: str, source: str = "sweep.yaml") -> Sweep:
     name = Path(source).stem
     fields: dict[str, Any] = {
         "name": name,
-        "network": entries["network"].text("the name of a network or of its .npz file"),
+        "network": _network(entries["network"]),
         "weights": _formats(entries["weights"]),
         "activations": _formats(entries["activations"]),
         "output": Path("build") / name,
@@ -192,6 +210,11 @@ def parse_spec(text: str, source: str = "sweep.yaml") -> Sweep:
 def _check_version(entry: Entry) -> None:
     if entry.whole(1, 1 << 16) > VERSION:
         raise entry.error(f"is {entry.shown}, this macloom reads versions up to {VERSION}")
+
+
+def _network(entry: Entry) -> str:
+    name = entry.text(f"one of {', '.join(models.NAMES)} or the path of a .npz file")
+    return name if name.endswith(".npz") else entry.choice(models.NAMES)
 
 
 def _formats(entry: Entry) -> tuple[Format, ...]:
@@ -287,6 +310,9 @@ _READERS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     ),
     "accumulator": ("accumulators", _accumulators),
     "design": ("design", _design),
+    "dataset": ("dataset", lambda entry: entry.choice(datasets.NAMES)),
+    "first_layer": ("first_layer", lambda entry: entry.choice(EDGES)),
+    "last_layer": ("last_layer", lambda entry: entry.choice(EDGES)),
     "target": ("targets", _words(target.names, 1, 16)),
     "scales": ("scales", _words(lambda: SCALES, 1, 16)),
     "objectives": ("objectives", _words(lambda: OBJECTIVES, 2, 4)),

@@ -55,7 +55,7 @@ def canonical(record: Record) -> str:
 
 
 def code_digest(*paths: Path) -> str:
-    """Digest of Python sources (files, or folders with all below): the salt of what they compute.
+    """Digest of sources and data (files, or folders with all below): salt of what they compute.
 
     Raises
     ------
@@ -64,8 +64,10 @@ def code_digest(*paths: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in paths:
-        files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
+            if file.suffix == ".pyc" or not file.is_file():
+                continue
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

@@ -1,0 +1,149 @@
+"""Floor 4. What a sweep evaluates, as pure functions of plain records that workers can import.
+
+Each comes with its salt: a digest of the sources its results depend on, so that a store never
+gives back what older code computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hw.design import Design, from_record
+from sweeps.store import Record, code_digest
+
+ROOT = Path(__file__).parent.parent
+_ARITHMETIC = ("hw/formats", "hw/design.py", "hw/accumulators.py")
+_ACCURACY = (
+    *_ARITHMETIC,
+    "sim/golden",
+    "sweeps/accuracy.py",
+    "sweeps/datasets.py",
+    "sweeps/inference.py",
+    "sweeps/layers.py",
+    "sweeps/models.py",
+    "sweeps/quantize.py",
+)
+_ESTIMATE = (
+    *_ARITHMETIC,
+    "hw/plan",
+    "hw/target.py",
+    "hw/data",
+    "costmodel",
+    "sweeps/autotune.py",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What a sweep must know of a network: its largest sum, and digests of what it is made of."""
+
+    terms: int
+    digest: str
+
+
+Measure = Callable[[Sequence[Design], str, int | None, Any], list[Mapping[str, Any]]]
+"""Designs with settled structure, target, workers, report → `lut`, `sites`, `ff`, `carry` each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluators:
+    """The functions behind a sweep; tests put others in their place.
+
+    Parameters
+    ----------
+    network
+        (network, data set) → `Network`.
+    accuracy
+        Record with the fields of `sweeps.accuracy.Case` → `correct`, `images`, `float_correct`,
+        `method`, `accuracy_low`, `accuracy_high` (shares 0..1).
+    estimate
+        Record with `design` and `target` → `structure`, `lut`, `sites`, `ff`, `carry`, `dsp`.
+    measure
+        See `Measure`.
+    accuracy_salt, estimate_salt
+        Digests of the code of the two.
+
+    """
+
+    network: Callable[[str, str], Network]
+    accuracy: Callable[[Record], Record]
+    estimate: Callable[[Record], Record]
+    measure: Measure
+    accuracy_salt: str = ""
+    estimate_salt: str = ""
+
+
+@cache
+def standard() -> Evaluators:
+    """The golden arithmetic, the cost model and Yosys."""
+    return Evaluators(
+        network=describe_network,
+        accuracy=accuracy,
+        estimate=estimate,
+        measure=measure,
+        accuracy_salt=code_digest(*(ROOT / name for name in _ACCURACY)),
+        estimate_salt=code_digest(*(ROOT / name for name in _ESTIMATE)),
+    )
+
+
+def describe_network(name: str, dataset: str) -> Network:
+    """Look a network and its data up; errors as `sweeps.models.load`."""
+    from sweeps import datasets, models
+
+    network = models.load(name)
+    file = Path(name) if name.endswith(".npz") else models.DATA / f"{name}.npz"
+    data = datasets.DATA / f"{dataset}.npz"
+    digest = hashlib.sha256(file.read_bytes() + data.read_bytes()).hexdigest()[:16]
+    return Network(network.largest_fan_in, digest)
+
+
+def accuracy(record: Record) -> Record:
+    """Accuracy of a pair in the golden arithmetic (`sweeps.accuracy.evaluate_case`)."""
+    from sweeps.accuracy import Case, evaluate_case
+
+    result = evaluate_case(Case(**{k: v for k, v in record.items() if k != "digest"}))
+    low, high = result.interval
+    return {
+        "correct": result.correct,
+        "images": result.total,
+        "float_correct": result.float_correct,
+        "method": result.method,
+        "accuracy_low": low,
+        "accuracy_high": high,
+    }
+
+
+def estimate(record: Record) -> Record:
+    """Area of a design by formula, its structure settled for least area."""
+    import costmodel
+    from hw import target
+    from sweeps.autotune import resolve
+
+    technology = target.load(record["target"])
+    design = resolve(from_record(record["design"]), technology)
+    cost = costmodel.estimate(design, technology)
+    counts = {name: getattr(cost, name) for name in ("lut", "sites", "ff", "carry", "dsp")}
+    return {"structure": design.structure, **counts}
+
+
+def measure(
+    designs: Sequence[Design], target: str, workers: int | None, report: Any
+) -> list[Mapping[str, Any]]:
+    """Area of designs by Yosys, LUT only; kept in the synthesis cache."""
+    from hw import rtl
+    from hw import target as targets
+    from hw.synthesis import Job, synthesize_many
+
+    technology = targets.load(target)
+    emitted = [rtl.emit(design, technology) for design in designs]
+    jobs = [Job(item.verilog, item.top, target) for item in emitted]
+
+    def progress(done: int, total: int, job: Job) -> None:
+        report(done, total, note=job.top)
+
+    return [asdict(item) for item in synthesize_many(jobs, workers, progress)]

@@ -1,0 +1,170 @@
+"""Floor 4. Points of a sweep: one record, one CSV row each; units in the names of the columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw.formats import parse
+from sweeps.pareto import front
+from sweeps.space import pair_family
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One pair of formats in one design on one target; the fields are the columns of the CSV.
+
+    Accuracies are percentages of held-out images, `…_low_…` and `…_high_…` their 95 % confidence
+    interval (Wilson). Costs are those of the whole design, and per lane; `…_measured` ones are
+    None where nothing was measured. `on_front` is relative to all points of the same target,
+    `on_family_front` to those of the same pair of families among them.
+    """
+
+    weight: str
+    activation: str
+    weight_bits: int
+    activation_bits: int
+    design: str
+    lanes: int
+    accumulator: str
+    accumulator_bits: int
+    structure: str
+    target: str
+    network: str
+    method: str
+    images: int
+    correct: int
+    float_correct: int
+    accuracy_percent: float
+    accuracy_low_percent: float
+    accuracy_high_percent: float
+    error_percent: float
+    float_accuracy_percent: float
+    lut: float
+    sites: float
+    ff: float
+    carry: float
+    dsp: float
+    lut_per_lane: float
+    sites_per_lane: float
+    ff_per_lane: float
+    dsp_per_lane: float
+    on_front: bool = False
+    on_family_front: bool = False
+    lut_measured: float | None = None
+    sites_measured: float | None = None
+    ff_measured: float | None = None
+    carry_measured: float | None = None
+    lut_per_lane_measured: float | None = None
+    sites_per_lane_measured: float | None = None
+
+    @property
+    def family(self) -> str:
+        """`integer × integer` and so on, weights first."""
+        return pair_family(parse(self.weight), parse(self.activation))
+
+    @property
+    def pair(self) -> str:
+        """The pair as labels show it: `int4×uint4`."""
+        return f"{self.weight}×{self.activation}"
+
+
+COLUMNS = tuple(field.name for field in fields(Point))
+_TYPES = {field.name: str(field.type) for field in fields(Point)}
+
+
+def front_numbers(points: Sequence[Point], objectives: Sequence[str]) -> list[int]:
+    """Numbers of the non-dominated points, rising in the last objective.
+
+    Raises
+    ------
+    ValueError
+        If an objective is unknown or has no value at a point.
+    """
+    for name in objectives:
+        if name not in COLUMNS or _TYPES[name] not in ("int", "float", "float | None"):
+            raise ValueError(f"an objective is a column of numbers, not {name!r}")
+    if not points:
+        return []
+    costs = [[getattr(point, name) for name in reversed(objectives)] for point in points]
+    return [int(number) for number in front(np.array(costs, dtype=np.float64))]
+
+
+def to_csv(points: Iterable[Point]) -> str:
+    """The points as CSV text with a header; equal points give equal text."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([_cell(getattr(point, name)) for name in COLUMNS] for point in points)
+    return stream.getvalue()
+
+
+def from_csv(text: str, source: str = "the file") -> list[Point]:
+    """Read what `to_csv` wrote; more columns are let be.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or a cell does not hold what its column does.
+    """
+    reader = csv.DictReader(io.StringIO(text))
+    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    if missing:
+        raise ValueError(f"{source} is no table of sweep points: it has no column {missing[0]!r}")
+    points = []
+    for number, row in enumerate(reader, start=2):
+        try:
+            points.append(Point(**{name: _value(name, row[name]) for name in COLUMNS}))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{source}:{number}: {error}") from None
+    return points
+
+
+def read_points(path: Path) -> list[Point]:
+    """Read the CSV of a sweep; errors as `from_csv`, and OSError if it cannot be read."""
+    try:
+        return from_csv(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no table of sweep points: not UTF-8 text") from None
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file aside and rename it, so that nobody ever sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.write_bytes(content.encode() if isinstance(content, str) else content)
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{round(value, 6):.12g}" if isinstance(value, float) else str(value)
+
+
+def _value(name: str, cell: str) -> Any:
+    match _TYPES[name]:
+        case "str":
+            return cell
+        case "bool":
+            if cell not in ("true", "false"):
+                raise ValueError(f"{name} must be true or false, not {cell!r}")
+            return cell == "true"
+        case "float | None" if cell == "":
+            return None
+    try:
+        return int(cell) if _TYPES[name] == "int" else float(cell)
+    except (ValueError, TypeError):
+        raise ValueError(f"{name} must be a number, not {cell!r}") from None

@@ -1,0 +1,237 @@
+"""Floor 4. Runs a sweep: evaluates accuracy and area, joins them, finds and measures the fronts.
+
+Accuracy depends on the network and the arithmetic, area on the design and the target: the two are
+evaluated and kept apart, and joined here, so that each is computed once however often it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from hw.accumulators import AccumulatorKind
+from hw.design import Design, from_record
+from sweeps.engine import Report, evaluate_all
+from sweeps.evaluators import Evaluators, Network, standard
+from sweeps.points import Point, front_numbers, to_csv, write_whole
+from sweeps.progress import Progress
+from sweeps.spec import SCALES, Sweep
+from sweeps.store import Store, Task
+
+Reporter = Callable[[str], AbstractContextManager[Report]]
+"""Makes the progress display of a named piece of work; `sweeps.progress.Progress` is one."""
+
+STORE_NAME = "points.sqlite"
+
+
+def run(
+    sweep: Sweep,
+    store: Store,
+    *,
+    workers: int | None = None,
+    reporter: Reporter = Progress,
+    evaluators: Evaluators | None = None,
+) -> list[Point]:
+    """All points of a sweep, fronts marked and, if the sweep says so, measured.
+
+    Parameters
+    ----------
+    sweep
+        What to do.
+    store
+        Where results are looked up and kept.
+    workers
+        Processes; the number of CPUs if none is given.
+    reporter
+        Shows progress.
+    evaluators
+        What to evaluate with; the standard ones if none are given.
+
+    Raises
+    ------
+    ValueError
+        If the sweep names what does not exist, or cannot be evaluated.
+    sweeps.engine.Interrupted
+        After Ctrl-C; what was finished is in the store.
+
+    """
+    tools = evaluators or standard()
+    network = tools.network(sweep.network, sweep.dataset)
+    designs = sweep.designs(network.terms)
+    cases = [_accuracy_task(sweep, design, network, tools.accuracy_salt) for design in designs]
+    costs = [
+        Task("estimate", {"design": d.to_record(), "target": name}, tools.estimate_salt)
+        for name in sweep.targets
+        for d in designs
+    ]
+    # Accuracy goes by activation format: workers keep the activations they have quantised.
+    ordered = sorted(cases, key=lambda task: str(task.record["activation"]))
+    with reporter("accuracy") as report:
+        found = evaluate_all(ordered, tools.accuracy, store, workers=workers, report=report)
+    by_key = {task.key: result for task, result in zip(ordered, found, strict=True)}
+    accuracies = [by_key[task.key] for task in cases]
+    with reporter("area") as report:
+        areas = evaluate_all(costs, tools.estimate, store, workers=workers, report=report)
+    joined = product(sweep.targets, zip(designs, accuracies, strict=True))
+    points = [
+        _point(sweep.network, design, target, accuracy, area)
+        for (target, (design, accuracy)), area in zip(joined, areas, strict=True)
+    ]
+    points = mark_fronts(points, sweep.objectives)
+    if sweep.measure_front:
+        points = _measured(points, sweep, tools, workers, reporter)
+    return points
+
+
+def write_results(points: Sequence[Point], folder: Path) -> list[Path]:
+    """Write `points.csv`, and for each target the figure as PNG and SVG; return the paths."""
+    from sweeps.plot import save_figure
+
+    table = folder / "points.csv"
+    write_whole(table, to_csv(points))
+    targets = list(dict.fromkeys(point.target for point in points))
+    paths = [table]
+    for target in targets:
+        stem = folder / ("pareto" if len(targets) == 1 else f"pareto_{target}")
+        paths += save_figure([point for point in points if point.target == target], stem)
+    return paths
+
+
+def mark_fronts(points: Sequence[Point], objectives: Sequence[str]) -> list[Point]:
+    """Set `on_front` (among a target's points) and `on_family_front` (among those of a family)."""
+    best = _fronts(points, objectives, lambda point: (point.target,))
+    family = _fronts(points, objectives, lambda point: (point.target, point.family))
+    return [
+        replace(point, on_front=number in best, on_family_front=number in family)
+        for number, point in enumerate(points)
+    ]
+
+
+def _fronts(
+    points: Sequence[Point], objectives: Sequence[str], key: Callable[[Point], tuple[str, ...]]
+) -> set[int]:
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for number, point in enumerate(points):
+        groups.setdefault(key(point), []).append(number)
+    return {
+        members[place]
+        for members in groups.values()
+        for place in front_numbers([points[number] for number in members], objectives)
+    }
+
+
+def _accuracy_task(sweep: Sweep, design: Design, network: Network, salt: str) -> Task:
+    """The accuracy a design has; lanes matter only to accumulators that lose something."""
+    exact = design.accumulator.kind is AccumulatorKind.EXACT
+    record = {
+        "weight": design.weight.name,
+        "activation": design.activation.name,
+        "accumulator": design.accumulator.name,
+        "method": "best" if len(sweep.scales) == len(SCALES) else sweep.scales[0],
+        "first": sweep.first_layer,
+        "last": sweep.last_layer,
+        "lanes": 16 if exact else design.lanes,
+        "network": sweep.network,
+        "dataset": sweep.dataset,
+        "digest": network.digest,
+    }
+    return Task("accuracy", record, salt)
+
+
+def _point(
+    network: str,
+    design: Design,
+    target: str,
+    accuracy: Mapping[str, Any],
+    area: Mapping[str, Any],
+) -> Point:
+    lanes = design.lanes * design.cores
+    correct, images = accuracy["correct"], accuracy["images"]
+    return Point(
+        weight=design.weight.name,
+        activation=design.activation.name,
+        weight_bits=design.weight.bits,
+        activation_bits=design.activation.bits,
+        design=design.slug,
+        lanes=lanes,
+        accumulator=design.accumulator.name,
+        accumulator_bits=design.accumulator_bits,
+        structure=area["structure"],
+        target=target,
+        network=network,
+        method=accuracy["method"],
+        images=images,
+        correct=correct,
+        float_correct=accuracy["float_correct"],
+        accuracy_percent=100 * correct / images,
+        accuracy_low_percent=100 * accuracy["accuracy_low"],
+        accuracy_high_percent=100 * accuracy["accuracy_high"],
+        error_percent=100 * (images - correct) / images,
+        float_accuracy_percent=100 * accuracy["float_correct"] / images,
+        lut=float(area["lut"]),
+        sites=float(area["sites"]),
+        ff=float(area["ff"]),
+        carry=float(area["carry"]),
+        dsp=float(area["dsp"]),
+        lut_per_lane=area["lut"] / lanes,
+        sites_per_lane=area["sites"] / lanes,
+        ff_per_lane=area["ff"] / lanes,
+        dsp_per_lane=area["dsp"] / lanes,
+    )
+
+
+def _measured(
+    points: list[Point],
+    sweep: Sweep,
+    tools: Evaluators,
+    workers: int | None,
+    reporter: Reporter,
+) -> list[Point]:
+    """The points with the measured area of those on the front."""
+    points = list(points)
+    for target in sweep.targets:
+        chosen = [
+            number
+            for number, point in enumerate(points)
+            if point.target == target
+            and point.on_front
+            and point.accuracy_percent >= sweep.measure_from_percent
+        ]
+        settled = [design_of(points[number], sweep) for number in chosen]
+        with reporter(f"synthesis for {target}") as report:
+            report(0, len(chosen))
+            found = tools.measure(settled, target, workers, report)
+        for number, counts in zip(chosen, found, strict=True):
+            points[number] = _with_measurement(points[number], counts)
+    return points
+
+
+def _with_measurement(point: Point, counts: Mapping[str, Any]) -> Point:
+    return replace(
+        point,
+        lut_measured=float(counts["lut"]),
+        sites_measured=float(counts["sites"]),
+        ff_measured=float(counts["ff"]),
+        carry_measured=float(counts["carry"]),
+        lut_per_lane_measured=counts["lut"] / point.lanes,
+        sites_per_lane_measured=counts["sites"] / point.lanes,
+    )
+
+
+def design_of(point: Point, sweep: Sweep) -> Design:
+    """The design of a point, its structure settled: what `hw.rtl.emit` takes."""
+    record = {
+        **dict(sweep.design),
+        "weight": point.weight,
+        "activation": point.activation,
+        "accumulator": point.accumulator,
+        "structure": point.structure,
+    }
+    return from_record(record)
+
+
+__all__ = ["STORE_NAME", "design_of", "mark_fronts", "run", "write_results"]
