@@ -1,10 +1,22 @@
 """Floor 2b: golden arithmetic: the right bits, exactly. Integers decide; floats only carry them.
 
-`GoldenCore` is the specification on Python ints; `run_stream`, `run_dots` and `run_tiles` are the
-vectorised paths proven equal to it; `cast`, `encode` and `decode` convert; `matmul` multiplies.
+`GoldenCore` is the specification on Python ints; `run_steps`, `run_stream` and `run_tiles` are the
+vectorised paths proven equal to it; `cast`, `encode` and `decode` convert between values and codes.
 """
 
 from sim.golden.convert import cast, decode, encode
 from sim.golden.scalar import GoldenCore, Output, array_results
+from sim.golden.vector import Outputs, run_steps, run_stream, run_tiles
 
-__all__ = ["GoldenCore", "Output", "array_results", "cast", "decode", "encode"]
+__all__ = [
+    "GoldenCore",
+    "Output",
+    "Outputs",
+    "array_results",
+    "cast",
+    "decode",
+    "encode",
+    "run_steps",
+    "run_stream",
+    "run_tiles",
+]

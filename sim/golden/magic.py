@@ -71,10 +71,9 @@ def suits(format: Format, float_type: Any) -> bool:
     if format.bits > layout.bits - 1:
         return False
     fits = grid.fits_float32(format) if layout is FLOAT32 else grid.fits_float64(format)
-    span = layout.fraction_bits - (
-        format.fraction_bits if isinstance(format, MinifloatFormat) else 0
-    )
-    top = grid.top_exponent(format) if isinstance(format, MinifloatFormat) else format.lsb_exponent
+    floating = isinstance(format, MinifloatFormat)
+    top = grid.top_exponent(format) if floating else format.lsb_exponent
+    span = layout.fraction_bits - (format.fraction_bits if floating else 0)
     return fits and top + span < layout.bias and format.lsb_exponent > 1 - layout.bias
 
 
