@@ -1,0 +1,219 @@
+"""Floor 4. Accuracy of a network in a pair of formats, measured on its held-out images."""
+
+import enum
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from hw.accumulators import Accumulator, parse_accumulator
+from hw.formats import FixedFormat, parse
+from sweeps.datasets import Dataset, load_dataset
+from sweeps.inference import Arithmetic, Engine, Images
+from sweeps.layers import Values, Weighted
+from sweeps.models import Network, load
+from sweeps.quantize import METHODS, find_method
+
+BEST = "best"
+SELECTION_IMAGES = 400
+"""Training images on which "best" chooses between the methods, evenly spaced among them."""
+
+CONFIDENCE_Z = 1.959963984540054
+"""Standard normal quantile of a two-sided 95 % interval."""
+
+DEFAULT_LANES = 16
+
+
+class Edge(enum.Enum):
+    """What the first or last weighted layer runs in.
+
+    SAME: in the formats under test. EIGHT_BIT: int8 weights, uint8 activations (int8 where the
+    layer's input has negative values), exact accumulator, method "max". FLOAT: not quantised.
+    """
+
+    SAME = "same"
+    EIGHT_BIT = "int8"
+    FLOAT = "float"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is evaluated, in names: hashable and picklable; checked when it is evaluated.
+
+    Parameters
+    ----------
+    weight, activation : str
+        Format names.
+    accumulator : str
+        `exact[:TERMS]`, `wrap:BITS`, `saturate:BITS` or `window:BITS[:TERMS]`; "" is exact for the
+        network's largest sum (an alignment window where that passes 80 bits, see `hw.design`).
+    method : str
+        "max", "mse", or "best": the one that classifies more training images correctly.
+    first, last : str
+        An `Edge` value each, for the first and the last weighted layer.
+    lanes : int
+        Products per accumulator step; matters to accumulators that saturate or align.
+    network, dataset : str
+        Names of what is shipped, or the path of a network file.
+    """
+
+    weight: str
+    activation: str
+    accumulator: str = ""
+    method: str = BEST
+    first: str = "same"
+    last: str = "same"
+    lanes: int = DEFAULT_LANES
+    network: str = "digits_cnn"
+    dataset: str = "digits"
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Correctly classified held-out images, beside the float network's in the same run."""
+
+    correct: int
+    total: int
+    float_correct: int
+    method: str
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct images, 0..1."""
+        return self.correct / self.total
+
+    @property
+    def float_accuracy(self) -> float:
+        """Share of images that the float network has right, 0..1."""
+        return self.float_correct / self.total
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % confidence interval of `accuracy`."""
+        return wilson(self.correct, self.total)
+
+
+def wilson(correct: int, total: int, z: float = CONFIDENCE_Z) -> tuple[float, float]:
+    """Wilson's score interval of a share (E. B. Wilson, JASA 22, 1927).
+
+    Raises
+    ------
+    ValueError
+        Unless 0 ≤ `correct` ≤ `total` and `total` ≥ 1.
+    """
+    if total < 1 or not 0 <= correct <= total:
+        raise ValueError(f"correct must lie in 0..total with total >= 1, not {correct} of {total}")
+    share, square = correct / total, z * z / total
+    middle = share + square / 2
+    half = math.sqrt(square * share * (1 - share) + square * square / 4)
+    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
+    return (low if correct else 0.0), (high if correct < total else 1.0)
+
+
+def evaluate_case(case: Case) -> Accuracy:
+    """Accuracy of one case: a pure function of its names, for worker processes.
+
+    What cases share is kept per process (`sweeps.inference.Engine`); sweep one activation format
+    after the other. Workers should run with one BLAS thread (`OPENBLAS_NUM_THREADS=1` in the
+    environment before NumPy is imported): not for the result, which is exact, but for speed.
+
+    Raises
+    ------
+    ValueError
+        If a name of the case is not one, or its parts do not go together.
+    OSError
+        If a network file cannot be read.
+    """
+    return evaluate(_engine(case.network, case.dataset), case)
+
+
+def evaluate(engine: Engine, case: Case) -> Accuracy:
+    """Accuracy of one case on an engine's own network and data set; errors as above."""
+    method = case.method
+    if method == BEST:
+        method = best_method(engine, case)
+    held_out = engine.dataset.held_out
+    outputs = engine.outputs(held_out, arithmetic(engine, case, find_method(method).name))
+    return Accuracy(
+        correct=_correct(engine, outputs, held_out),
+        total=len(held_out),
+        float_correct=_correct(engine, engine.float_outputs(held_out), held_out),
+        method=method,
+    )
+
+
+def best_method(engine: Engine, case: Case) -> str:
+    """The method with most correct training images; on a tie least logit error, then the first.
+
+    Logit error is the squared distance from the float network's outputs. Held-out images are not
+    looked at.
+    """
+    chosen = selection(engine.dataset)
+    reference = engine.float_outputs(chosen)
+
+    def quality(name: str) -> tuple[int, float]:
+        outputs = engine.outputs(chosen, arithmetic(engine, case, name))
+        return _correct(engine, outputs, chosen), -float(((outputs - reference) ** 2).sum())
+
+    return max(METHODS, key=quality)
+
+
+def selection(dataset: Dataset) -> Images:
+    """The training images that methods are chosen on."""
+    training = dataset.training
+    count = min(SELECTION_IMAGES, len(training))
+    return training[np.linspace(0, len(training) - 1, count).round().astype(np.int64)]
+
+
+def arithmetic(engine: Engine, case: Case, method: str) -> tuple[Arithmetic | None, ...]:
+    """The arithmetic of each weighted layer, in order; None is float."""
+    network = engine.network
+    same = Arithmetic(
+        parse(case.weight),
+        parse(case.activation),
+        accumulator_of(network, case.accumulator),
+        method,
+        case.lanes,
+    )
+    layers: list[Arithmetic | None] = [same] * len(network.weighted)
+    for place, name in ((-1, case.last), (0, case.first)):
+        edge = _edge(name)
+        if edge is not Edge.SAME:
+            layers[place] = _eight_bit(engine, place) if edge is Edge.EIGHT_BIT else None
+    return tuple(layers)
+
+
+def accumulator_of(network: Network, name: str) -> Accumulator:
+    """The accumulator of that name; "" is exact for the network's largest sum."""
+    if not name:
+        return Accumulator.exact(network.largest_fan_in)
+    accumulator = parse_accumulator(name)
+    if isinstance(accumulator, FixedFormat):
+        raise ValueError(f"accumulator must be exact, wrap, saturate or window, not {name!r}")
+    return accumulator
+
+
+def _eight_bit(engine: Engine, place: int) -> Arithmetic:
+    layer: Weighted = engine.network.weighted[place]
+    negative = bool((engine.samples(layer.name) < 0).any())
+    activation = FixedFormat(8, 8, is_signed=negative)
+    exact = Accumulator.exact(layer.terms)
+    return Arithmetic(FixedFormat(8, 8), activation, exact, "max", DEFAULT_LANES)
+
+
+def _edge(name: str) -> Edge:
+    try:
+        return Edge(name)
+    except ValueError:
+        names = ", ".join(edge.value for edge in Edge)
+        raise ValueError(f"first and last must be one of {names}, not {name!r}") from None
+
+
+def _correct(engine: Engine, outputs: Values, images: Images) -> int:
+    return int((outputs.argmax(axis=1) == engine.dataset.labels[images]).sum())
+
+
+@lru_cache(maxsize=4)
+def _engine(network: str, dataset: str) -> Engine:
+    return Engine(load(network), load_dataset(dataset))
