@@ -1,0 +1,274 @@
+"""Floor 3: the emitted Verilog as a native library, for millions of vectors per second.
+
+CXXRTL (in Yosys) turns the Verilog into C++; a small loop around it, compiled once and kept by the
+hash of its text, is called through ctypes, which lets other threads run meanwhile.
+
+The loop evaluates a design once per step: with the inputs of the next step applied, just before the
+rising edge, where the outputs of the step before are visible.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw.design import Design, OutputStationaryArray
+from sim import toolchain
+from sim.cxxrtl import loop
+from sim.expected import Model
+from sim.golden.vector import Outputs, run_steps
+from sim.ports import check_ports
+from sim.process import Children, appearing, work_folder
+from sim.runner import Mismatch, Verdict
+from sim.vectors import Steps, corner_steps, join, random_steps
+
+Codes = NDArray[np.unsignedinteger]
+
+CHUNK = 1 << 18
+"""Steps that are simulated while the golden model works on the steps before."""
+GAP_STEPS = 2000
+"""Cycles checked with idle ones among them."""
+OPTIMISE = ("-O3", "-march=native", "-std=c++17", "-w", "-shared", "-fPIC")
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What the hardware showed after each step.
+
+    Parameters
+    ----------
+    total
+        Totals as 64-bit limbs, lowest first, shape (steps, limbs); bits above the port are 0.
+    total_valid
+        Shape (steps,).
+    flag_bits
+        Flags, the design's first in bit 0, shape (steps,).
+    exponent
+        Shape (steps,); zeros without an alignment window.
+
+    """
+
+    total: NDArray[np.uint64]
+    total_valid: NDArray[np.uint8]
+    flag_bits: NDArray[np.uint8]
+    exponent: NDArray[np.uint16]
+
+    def where(self, chosen: NDArray[np.bool_]) -> BulkResult:
+        """Return the results of chosen steps."""
+        return BulkResult(
+            self.total[chosen],
+            self.total_valid[chosen],
+            self.flag_bits[chosen],
+            self.exponent[chosen],
+        )
+
+
+class Bulk:
+    """A MAC or dot product as a native library.
+
+    Parameters
+    ----------
+    verilog
+        The emitted text.
+    design
+        What it is.
+
+    Raises
+    ------
+    ValueError
+        If the design is an array, has a latency other than 1, or the Verilog has other ports.
+    hw.errors.MissingTool
+        If Yosys or the C++ compiler is missing.
+
+    """
+
+    def __init__(self, verilog: str, design: Design) -> None:
+        if isinstance(design, OutputStationaryArray):
+            raise ValueError(f"bulk runs a MAC or a dot product, not {design.slug}")
+        check_ports(verilog, design.slug, design)
+        self.design = design
+        self._run: Any = ctypes.CDLL(str(_library(verilog, design))).run
+        self._run.restype = ctypes.c_int
+        self._run.argtypes = [ctypes.c_size_t] + [ctypes.c_void_p] * 8
+
+    def run(
+        self,
+        weights: Codes,
+        activations: Codes,
+        last: NDArray[np.bool_] | None = None,
+        valid: NDArray[np.bool_] | None = None,
+    ) -> BulkResult:
+        """Run steps, one per clock cycle, from reset.
+
+        Parameters
+        ----------
+        weights, activations
+            Codes, shape (steps, lanes).
+        last
+            Which steps end a sum; none by default.
+        valid
+            Which cycles are steps at all; all by default.
+
+        Raises
+        ------
+        ValueError
+            If a shape is wrong.
+
+        """
+        design, count = self.design, len(weights)
+        inputs: list[NDArray[Any] | None] = [
+            _codes(weights, design.weight.bits, (count, design.lanes), "weights"),
+            _codes(activations, design.activation.bits, (count, design.lanes), "activations"),
+            None if valid is None else _flags(valid, count, "valid"),
+            None if last is None else _flags(last, count, "last"),
+        ]
+        result = BulkResult(
+            np.empty((count, -(-design.accumulator_bits // 64)), np.uint64),
+            np.empty(count, np.uint8),
+            np.zeros(count, np.uint8),
+            np.zeros(count, np.uint16),
+        )
+        outputs: list[NDArray[Any]] = [
+            result.total,
+            result.total_valid,
+            result.flag_bits,
+            result.exponent,
+        ]
+        pointers = [None if a is None else a.ctypes.data for a in (*inputs, *outputs)]
+        if self._run(count, *pointers):
+            raise ValueError(f"the logic of {design.slug} does not settle: it has a loop")
+        return result
+
+    def check(
+        self, steps: Steps, model: Model = run_steps, idle: NDArray[np.bool_] | None = None
+    ) -> tuple[int, Mismatch | None]:
+        """Return how many steps differ from the golden model, and the first difference.
+
+        Where `idle` is true the operands are on the inputs but ``valid`` is low.
+        """
+        valid = np.ones(len(steps), np.bool_) if idle is None else ~idle
+        seen = self.run(*_arguments(steps), valid)
+        taken = Steps(steps.weight[valid], steps.activation[valid], steps.last[valid])
+        return compare(
+            self.design, seen.where(valid), model(self.design, *_arguments(taken)), taken
+        )
+
+
+def compare(
+    design: Design, seen: BulkResult, shown: Outputs, steps: Steps
+) -> tuple[int, Mismatch | None]:
+    """Return how many steps have a wrong bit in any output, and the first difference."""
+    pairs: list[tuple[str, NDArray[Any], NDArray[Any]]] = []
+    top = design.accumulator_bits % 64
+    wanted = shown.total
+    if top:
+        wanted = wanted.copy()
+        wanted[:, -1] &= np.uint64((1 << top) - 1)
+    pairs += [(f"total[{64 * k}+]", wanted[:, k], seen.total[:, k]) for k in range(wanted.shape[1])]
+    pairs.append(("total_valid", steps.last, seen.total_valid))
+    for bit, flag in enumerate(design.flags):
+        pairs.append((flag, shown.flags[flag], seen.flag_bits >> bit & 1))
+    if design.exponent_bits:
+        pairs.append(("exponent", shown.exponent, seen.exponent))
+    different = [(name, want, got, want != got) for name, want, got in pairs]
+    wrong = np.logical_or.reduce([rows for *_, rows in different])
+    if not wrong.any():
+        return 0, None
+    step = int(np.argmax(wrong))
+    name, want, got, _ = next(pair for pair in different if pair[3][step])
+    first = Mismatch(f"step {step}", name, f"{int(want[step]):b}", f"{int(got[step]):b}")
+    return int(wrong.sum()), first
+
+
+def check(
+    verilog: str, design: Design, vectors: int, seed: int = 1, model: Model = run_steps
+) -> Verdict:
+    """Compare the library with the golden model on random steps and corners.
+
+    The seconds of the verdict contain making the vectors, simulating, the golden model and
+    comparing every output bit; not the compilation. Simulation and golden model overlap.
+    """
+    bulk = Bulk(verilog, design)
+    start, done, wrong = time.perf_counter(), 0, 0
+    first: Mismatch | None = None
+    rng = np.random.default_rng(seed)
+    gaps = random_steps(design, min(vectors, GAP_STEPS), rng)
+    wrong, first = bulk.check(gaps, model, rng.random(len(gaps)) < 0.2)
+    with ThreadPoolExecutor(1) as pool:
+        waiting: tuple[Steps, Future[BulkResult]] | None = None
+        while done < vectors or waiting:
+            coming = None
+            if done < vectors:
+                steps = _chunk(design, min(CHUNK, vectors - done), rng, corners=not done)
+                coming = (steps, pool.submit(bulk.run, *_arguments(steps)))
+                done += len(steps)
+            if waiting:
+                shown = model(design, *_arguments(waiting[0]))
+                count, found = compare(design, waiting[1].result(), shown, waiting[0])
+                wrong, first = wrong + count, first or found
+            waiting = coming
+    seconds = time.perf_counter() - start
+    return Verdict(design.slug, done, wrong, False, done, seconds, _version(), first)
+
+
+def _version() -> str:
+    from hw import yosys
+
+    return f"CXXRTL of {yosys.version()}"
+
+
+def _arguments(steps: Steps) -> tuple[Codes, Codes, NDArray[np.bool_]]:
+    return steps.weight, steps.activation, steps.last
+
+
+def _chunk(design: Design, count: int, rng: np.random.Generator, corners: bool) -> Steps:
+    parts = [corner_steps(design, rng)] if corners else []
+    left = max(count - sum(map(len, parts)), 1)
+    return join([*parts, random_steps(design, left, rng)], design.lanes)
+
+
+def _codes(codes: Codes, bits: int, shape: tuple[int, int], what: str) -> NDArray[Any]:
+    if codes.shape != shape:
+        raise ValueError(f"{what} must have the shape {shape}, not {codes.shape}")
+    return np.ascontiguousarray(codes, np.uint8 if bits <= 8 else np.uint16)
+
+
+def _flags(flags: NDArray[np.bool_], count: int, what: str) -> NDArray[Any]:
+    if flags.shape != (count,):
+        raise ValueError(f"{what} must have the shape {(count,)}, not {flags.shape}")
+    return np.ascontiguousarray(flags, np.uint8)
+
+
+def _library(verilog: str, design: Design) -> Path:
+    """Return the compiled library, made now or before; safe when two runs make it at once."""
+    from hw import yosys
+
+    source = loop(design)
+    tools = f"{yosys.version()} {toolchain.compiler().version} {OPTIMISE} {toolchain.machine()}"
+    key = hashlib.sha256("\0".join([verilog, source, tools]).encode()).hexdigest()[:24]
+    kept = toolchain.cache_folder() / "bulk" / f"{key}.so"
+    if kept.is_file():
+        return kept
+    with work_folder(None, "macloom-bulk-") as folder, Children() as children:
+        (folder / "design.cpp").write_text(yosys.cxxrtl(verilog, design.slug))
+        (folder / "loop.cpp").write_text(source)
+        with appearing(kept) as partial:
+            include = f"-I{yosys.runtime_include()}"
+            command: list[str | Path] = [
+                toolchain.compiler().path,
+                *OPTIMISE,
+                include,
+                "loop.cpp",
+                "-o",
+                partial,
+            ]
+            children.run("g++", command, folder, folder / "build.log")
+    return kept

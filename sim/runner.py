@@ -1,0 +1,302 @@
+"""Floor 3: runs designs in a simulator against the golden model and gives one verdict each.
+
+All designs go into a few simulators (one per processor), built and run side by side. "No failure"
+is never trusted: a verdict comes from the result the bench wrote, its counts and the simulator's
+own test report must agree, and a run without vectors is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hw.design import Design, OutputStationaryArray
+from sim import simulators, toolchain
+from sim.expected import Model, array_response, array_words, core_response, core_words
+from sim.golden.vector import run_steps
+from sim.harness import Case, harness, read_case
+from sim.ports import output_layout
+from sim.process import Children, ToolFailed, work_folder
+from sim.vectors import DEFAULT_VECTORS, array_stimulus, core_stimulus
+
+__all__ = ["Case", "Mismatch", "Verdict", "read_case", "simulate"]
+
+Progress = Callable[[int, int, str], None]
+"""Called with designs done, designs in all, and what is going on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """The first difference found.
+
+    Parameters
+    ----------
+    where
+        Cycle, or segment and result, of the bench.
+    port
+        Output that differs.
+    expected, got
+        Its bits, highest first; X for a bit that is neither 0 nor 1.
+
+    """
+
+    where: str
+    port: str
+    expected: str
+    got: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a simulation of one design found.
+
+    Parameters
+    ----------
+    design
+        Name of the design.
+    vectors
+        Steps of a MAC or dot product, result words of an array, that were compared.
+    mismatches
+        Clock cycles (MAC, dot product) or result beats (array) with a wrong bit, and broken
+        protocol rules.
+    exhaustive
+        Whether every pair of codes was among the vectors.
+    cycles
+        Clock cycles simulated.
+    seconds
+        Time this design took in the simulator, building excluded.
+    simulator
+        Name and version.
+    first
+        The first difference.
+
+    """
+
+    design: str
+    vectors: int
+    mismatches: int
+    exhaustive: bool
+    cycles: int
+    seconds: float
+    simulator: str
+    first: Mismatch | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether vectors were compared and none differed."""
+        return self.vectors > 0 and self.mismatches == 0
+
+    def to_record(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+
+def simulate(
+    cases: Sequence[Case],
+    simulator: str = "verilator",
+    *,
+    folder: Path | None = None,
+    vectors: int = DEFAULT_VECTORS,
+    seed: int = 1,
+    jobs: int | None = None,
+    model: Model = run_steps,
+    progress: Progress | None = None,
+) -> list[Verdict]:
+    """Simulate designs against the golden model; one verdict per case, in their order.
+
+    Parameters
+    ----------
+    cases
+        Designs with their Verilog.
+    simulator
+        "verilator" or "icarus".
+    folder
+        Where to build; kept. Without one a temporary folder is used, and kept only if a tool fails.
+    vectors
+        Vectors per design; a MAC gets every pair of codes if both have at most 16 bits together.
+    seed
+        Of the random vectors.
+    jobs
+        Simulators side by side; by default one per processor.
+    model
+        Golden arithmetic.
+    progress
+        Told about every design that is done.
+
+    Raises
+    ------
+    ValueError
+        For an unknown simulator, no cases, no vectors, or (as `ToolFailed`) a failing tool.
+    hw.errors.MissingTool
+        If the simulator, the C++ compiler or libpython is missing.
+
+    """
+    if not cases or vectors < 1:
+        raise ValueError("a simulation needs at least one design and one vector")
+    toolchain.simulator(simulator)
+    toolchain.libpython()
+    shards = _shards(cases, jobs or os.cpu_count() or 1)
+    told = _Told(len(cases), progress)
+    with (
+        work_folder(folder, "macloom-sim-") as base,
+        ThreadPoolExecutor(len(shards)) as pool,
+        Children() as children,
+    ):
+        runs = [
+            _Shard(simulator, [cases[i] for i in shard], base / f"shard{n}", vectors, seed, told)
+            for n, shard in enumerate(shards)
+        ]
+        futures = [pool.submit(run.verdicts, children, model) for run in runs]
+        found: dict[int, Verdict] = {}
+        for shard, future in zip(shards, futures, strict=True):
+            found.update(zip(shard, future.result(), strict=True))
+    return [found[i] for i in range(len(cases))]
+
+
+def _shards(cases: Sequence[Case], count: int) -> list[list[int]]:
+    """Spread cases over simulators so that each has about as much to do."""
+    shards: list[list[int]] = [[] for _ in range(min(count, len(cases)))]
+    loads = [0] * len(shards)
+    for i in sorted(range(len(cases)), key=lambda i: -len(cases[i].verilog)):
+        lightest = loads.index(min(loads))
+        shards[lightest].append(i)
+        loads[lightest] += len(cases[i].verilog)
+    return shards
+
+
+class _Told:
+    """Counts finished designs over all shards and tells about them."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._total = total
+        self._progress = progress
+        self._done: set[Path] = set()
+
+    def about(self, bench: Path, cases: Sequence[Case]) -> None:
+        """Tell about results that have appeared since the last call."""
+        for i, case in enumerate(cases):
+            path = bench / f"result{i}.json"
+            if path not in self._done and path.is_file():
+                self._done.add(path)
+                self.say(f"simulated {case.name}")
+
+    def say(self, what: str) -> None:
+        """Tell what is going on."""
+        if self._progress is not None:
+            self._progress(len(self._done), self._total, what)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """Designs that share one simulator."""
+
+    simulator: str
+    cases: list[Case]
+    folder: Path
+    vectors: int
+    seed: int
+    told: _Told
+
+    def verdicts(self, children: Children, model: Model) -> list[Verdict]:
+        """Build, run and judge."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for stale in (*self.folder.glob("result*.json"), *self.folder.glob("results.xml")):
+            stale.unlink()
+        self.told.say(f"building {self.simulator} with {len(self.cases)} designs")
+        command = simulators.build(self.simulator, harness(self.cases), self.folder, children)
+        manifest = [self._prepare(i, case, model) for i, case in enumerate(self.cases)]
+        (self.folder / "cases.json").write_text(json.dumps(manifest))
+        log = self.folder / "simulation.log"
+        children.run(
+            "the simulation",
+            command,
+            self.folder,
+            log,
+            simulators.environment(self.folder),
+            lambda: self.told.about(self.folder, self.cases),
+        )
+        self.told.about(self.folder, self.cases)
+        return self._judge(manifest, log)
+
+    def _prepare(self, index: int, case: Case, model: Model) -> dict[str, Any]:
+        """Write what one design is driven with and must answer; return its manifest entry."""
+        design = case.design
+        entry: dict[str, Any] = {
+            "name": case.name,
+            "kind": design.kind,
+            "latency_cycles": case.latency_cycles,
+            "exhaustive": False,
+        }
+        fields = [(field.name, field.width) for field in output_layout(design).fields]
+        if isinstance(design, OutputStationaryArray):
+            arrays, segments = self._prepare_array(design, model)
+            entry |= {"segments": segments, "rows": design.rows, "columns": design.columns}
+            entry["fields"] = fields[2:]
+        else:
+            arrays, entry["vectors"], entry["exhaustive"] = self._prepare_core(design, model)
+            entry["fields"] = fields
+        np.savez(self.folder / f"case{index}.npz", **arrays)
+        return entry
+
+    def _prepare_core(self, design: Design, model: Model) -> tuple[dict[str, Any], int, bool]:
+        stimulus = core_stimulus(design, self.vectors, self.seed)
+        words = core_words(design, stimulus, self.seed)
+        expected = core_response(design, stimulus, model)
+        return {"words": words, "expected": expected}, len(stimulus.steps), stimulus.exhaustive
+
+    def _prepare_array(
+        self, design: OutputStationaryArray, model: Model
+    ) -> tuple[dict[str, Any], int]:
+        segments = array_stimulus(design, self.vectors, self.seed)
+        arrays: dict[str, Any] = {}
+        for i, response in enumerate(array_response(design, segments, model)):
+            arrays[f"words{i}"] = array_words(design, segments[i].steps)
+            arrays[f"gap{i}"], arrays[f"ready{i}"] = segments[i].gap, segments[i].ready
+            arrays[f"result{i}"] = response
+        return arrays, len(segments)
+
+    def _judge(self, manifest: list[dict[str, Any]], log: Path) -> list[Verdict]:
+        """Read the results; they must be complete and agree with the simulator's test report."""
+        version = toolchain.simulator(self.simulator).version
+        verdicts = []
+        for i, entry in enumerate(manifest):
+            path = self.folder / f"result{i}.json"
+            if not path.is_file():
+                raise ToolFailed(f"the simulation left no result of {entry['name']} (log: {log})")
+            result = json.loads(path.read_text())
+            first = Mismatch(**result["first"]) if result["first"] else None
+            verdict = Verdict(
+                entry["name"],
+                result["vectors"],
+                result["mismatches"],
+                entry["exhaustive"],
+                result["cycles"],
+                result["seconds"],
+                version,
+                first,
+            )
+            if not verdict.vectors and not verdict.mismatches:
+                raise ToolFailed(
+                    f"the simulation of {verdict.design} compared nothing (log: {log})"
+                )
+            verdicts.append(verdict)
+        self._cross_check(verdicts, log)
+        return verdicts
+
+    def _cross_check(self, verdicts: list[Verdict], log: Path) -> None:
+        from cocotb_tools.check_results import get_results
+
+        tests, failed = get_results(self.folder / "results.xml")
+        wrong = sum(not verdict.passed for verdict in verdicts)
+        if (tests, failed) != (len(verdicts), wrong):
+            raise ToolFailed(
+                f"the simulator reports {failed} of {tests} tests failed, the bench {wrong} of "
+                f"{len(verdicts)} (log: {log})"
+            )

@@ -1,0 +1,135 @@
+"""Floor 3: building and starting a simulator with cocotb inside: Verilator and Icarus."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+from sim import harness, toolchain
+from sim.process import Children, appearing
+
+RUNTIME = ("verilated", "verilated_vpi", "verilated_threads", "verilated_random")
+"""Sources of Verilator's runtime that a model without tracing needs."""
+DEFINES = ("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0")
+FLAGS = ("-std=c++17", "-fno-strict-aliasing", "-w", "-pipe")
+Command = list[str | Path]
+WAIVED = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
+
+
+def build(simulator: str, program: str, folder: Path, children: Children) -> list[str]:
+    """Compile a harness in a folder and return the command that runs it there."""
+    source = folder / "bench.v"
+    source.write_text(program, encoding="utf-8")
+    if simulator == "icarus":
+        return _build_icarus(source, folder, children)
+    return _build_verilator(source, folder, children)
+
+
+def environment(bench: Path) -> dict[str, str]:
+    """Return the environment in which cocotb finds Python, our bench and its cases."""
+    import cocotb_tools.config
+
+    entry = cocotb_tools.config.pygpi_entry_point()
+    return os.environ | {
+        "COCOTB_TOPLEVEL": harness.TOP,
+        "COCOTB_TEST_MODULES": "sim.bench",
+        "COCOTB_RESULTS_FILE": str(bench / "results.xml"),
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        "COCOTB_ANSI_OUTPUT": "0",
+        "COCOTB_RANDOM_SEED": "1",
+        "TOPLEVEL_LANG": "verilog",
+        "MACLOOM_BENCH": str(bench),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), *filter(None, sys.path)]),
+        "GPI_USERS": f"{toolchain.libpython()};{entry}",
+    }
+
+
+def _build_icarus(source: Path, folder: Path, children: Children) -> list[str]:
+    import cocotb_tools.config
+
+    program, scale = folder / "bench.vvp", folder / "timescale.f"
+    scale.write_text("+timescale+1ns/1ps\n")
+    command: Command = [toolchain.icarus().path, "-g2012", "-f", scale, "-s", harness.TOP]
+    children.run("Icarus", [*command, "-o", program, source], folder, folder / "build.log")
+    library = cocotb_tools.config.lib_entry("vpi", "icarus")
+    vvp = toolchain.icarus().path.with_name("vvp")
+    return [str(vvp), "-m", str(library), str(program), "-none"]
+
+
+def _build_verilator(source: Path, folder: Path, children: Children) -> list[str]:
+    """Verilate, then compile two files (all that runs, all that starts up) and link the runtime."""
+    import cocotb_tools.config
+
+    runtime = _runtime(folder, children)
+    model = folder / "model"
+    options: Command = [
+        "--cc",
+        "--vpi",
+        "--prefix",
+        "Vtop",
+        "--top-module",
+        harness.TOP,
+        "-Mdir",
+        model,
+    ]
+    options += ["--timescale", "1ns/1ps", "--no-timing", "--quiet", *WAIVED]
+    root = toolchain.verilator_root()
+    verilator: Command = [toolchain.verilator().path, *options, source]
+    surroundings = os.environ | {"VERILATOR_ROOT": str(root)}
+    children.run("Verilator", verilator, folder, folder / "verilator.log", surroundings)
+    main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+    objects = [
+        _compile(folder, "startup", sorted(model.glob("Vtop*Slow.cpp")), "-O0", children),
+        _compile(
+            folder,
+            "model",
+            [p for p in sorted(model.glob("Vtop*.cpp")) if "Slow" not in p.name] + [main],
+            "-O1",
+            children,
+        ),
+    ]
+    program, libraries = folder / "bench", cocotb_tools.config.libs_dir
+    link: Command = [toolchain.compiler().path, "-o", program, *objects, runtime, f"-L{libraries}"]
+    link += [f"-Wl,-rpath,{libraries}", "-lcocotbvpi_verilator", "-pthread"]
+    children.run("the linker", link, folder, folder / "link.log")
+    return [str(program)]
+
+
+def _compile(folder: Path, name: str, sources: list[Path], level: str, children: Children) -> Path:
+    """Compile several sources as one file: the headers are read once."""
+    unit, output = folder / f"{name}.cpp", folder / f"{name}.o"
+    unit.write_text("".join(f'#include "{source}"\n' for source in sources))
+    command: Command = [
+        toolchain.compiler().path,
+        level,
+        *_flags(),
+        f"-I{folder / 'model'}",
+        "-c",
+        unit,
+    ]
+    children.run("g++", [*command, "-o", output], folder, folder / f"{name}.log")
+    return output
+
+
+def _flags() -> list[str]:
+    include = toolchain.verilator_root() / "include"
+    return [*FLAGS, *DEFINES, f"-I{include}", f"-I{include / 'vltstd'}"]
+
+
+def _runtime(folder: Path, children: Children) -> Path:
+    """Return Verilator's runtime as one object file, compiled once per version and kept."""
+    versions = f"{toolchain.verilator().version} {toolchain.compiler().version} {FLAGS} {DEFINES}"
+    key = hashlib.sha256(f"{versions} {toolchain.verilator_root()}".encode()).hexdigest()[:16]
+    kept = toolchain.cache_folder() / "verilator" / f"runtime-{key}.o"
+    if kept.is_file():
+        return kept
+    include = toolchain.verilator_root() / "include"
+    unit = folder / "runtime.cpp"
+    unit.write_text("".join(f'#include "{include / name}.cpp"\n' for name in RUNTIME))
+    with appearing(kept) as partial:
+        command: Command = [toolchain.compiler().path, "-O2", *_flags(), "-c", unit, "-o", partial]
+        children.run("g++", command, folder, folder / "runtime.log")
+    return kept
