@@ -42,6 +42,11 @@ sys.path.insert(0, sys.argv[1])
 from pyosys import libyosys
 design = libyosys.Design()
 for command in sys.stdin.read().splitlines():
+    if command.startswith("when_cells "):
+        _, kind, command = command.split(" ", 2)
+        modules = design.selected_modules()
+        if not any(str(cell.type) == kind for module in modules for cell in module.cells_.values()):
+            continue
     libyosys.run_pass(command, design)
 """
 
@@ -78,7 +83,8 @@ def run(
     Parameters
     ----------
     script
-        One command each; relative file names are in the private folder.
+        One command each; relative file names are in the private folder. ``when_cells TYPE COMMAND``
+        runs the command if a cell of this type is in the design.
     inputs
         Files to put there: name to text.
     outputs
