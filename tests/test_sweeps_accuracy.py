@@ -8,7 +8,7 @@ import pytest
 
 from hw.design import DotProduct
 from hw.formats import parse
-from sim.golden import GoldenCore
+from sim.golden import GoldenCore, cast, encode, run_steps
 from sweeps.accuracy import (
     Accuracy,
     Case,
@@ -164,6 +164,42 @@ def test_random_sums_of_any_range_equal_golden(pair, accumulator):
     left, right = values(design.activation, (40, 30)), values(design.weight, (30, 6))
     left[:10] *= np.abs(left[:10]) < 1
     check_totals(left, right, design)
+
+
+@pytest.mark.parametrize(
+    ("weight", "activation", "accumulator"),
+    [
+        ("e4m3finite", "e6m1finite", ""),
+        ("e5m2finite", "e5m2finite", ""),
+        ("int4", "uint4", "wrap:9"),
+        ("e3m3finite", "uint5", "saturate:14"),
+    ],
+)
+def test_all_sums_of_a_layer_equal_the_vectorised_golden_model(weight, activation, accumulator):
+    design = dot_product((weight, activation), accumulator, lanes=16)
+    layer = ENGINE.network.weighted[1]
+    samples = ENGINE.samples(layer.name)[::25]
+    scale = METHODS["max"].activation_scale(samples, design.activation)
+    matrix = METHODS["max"].weights(layer.matrix, design.weight, lambda: None)
+    patches = layer.patches(cast(samples, design.activation, scale)).reshape(-1, layer.terms)
+    left = Operand.of(patches, design.activation)
+    result = totals(left, Operand.of(matrix.values, design.weight), design)
+    count, steps = result.size, layer.terms // design.lanes
+    assert count == 51 * 4 * 32
+    weights = np.tile(encode(matrix.values, design.weight).T, (len(patches), 1))
+    activations = np.repeat(encode(patches, design.activation), layer.matrix.shape[1], axis=0)
+    outputs = run_steps(
+        design,
+        weights.reshape(-1, design.lanes),
+        activations.reshape(-1, design.lanes),
+        np.tile(np.arange(steps) == steps - 1, count),
+    ).take(slice(steps - 1, None, steps))
+    exponents = (design.lsb_exponent + outputs.exponent).tolist()
+    expected = [
+        float(total * Fraction(2) ** exponent)
+        for total, exponent in zip(outputs.ints(), exponents, strict=True)
+    ]
+    assert np.array_equal(result.ravel(), expected)
 
 
 def test_small_terms_between_large_ones_are_not_lost():
