@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file: aside first, then renamed; its folder is made if it is not there.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file: aside first, then renamed; its folder is made if it is not there.
 
     Raises
     ------
@@ -23,8 +23,8 @@ def write_whole(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     aside = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
         aside.chmod(0o666 & ~_umask())
         aside.replace(path)
     except BaseException:

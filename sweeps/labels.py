@@ -20,16 +20,16 @@ Place = tuple[float, float]
 
 _ROUNDS = 6
 _ANGLES = 24
-_DISTANCES = (3.0, 7.0, 12.0, 18.0, 25.0, 34.0, 45.0, 58.0, 74.0, 92.0)
+_DISTANCES = (1.0, 4.0, 8.0, 13.0, 19.0, 27.0, 36.0, 48.0, 62.0, 78.0, 96.0)
 _COST_LABEL = 400.0
 """For covering another label or its leader, or leaving the frame."""
 
 _COST_LINE = 3.0
-_COST_MARKER = 2.0
-_COST_RIVAL = 10.0
+_COST_MARKER = 1.5
+_COST_RIVAL = 30.0
 """For being as near to another labelled point as to the own one."""
 
-_COST_PER_POINT = 0.35
+_COST_PER_POINT = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,11 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """The point a label belongs to, and the size of its text."""
+    """The point a label belongs to, the radius of its marker, and the size of the text."""
 
     x: float
     y: float
+    radius: float
     width: float
     height: float
 
@@ -167,8 +168,9 @@ def _choices(label: Label, unit: float) -> list[Box]:
             # Up and to the left first: there the front leaves room.
             angle = math.radians(135 + (-1) ** number * (number + 1) // 2 * (360 / _ANGLES))
             along, up = math.cos(angle), math.sin(angle)
-            x = label.x + along * (distance * unit + half_width)
-            y = label.y + up * (distance * unit + half_height)
+            gap = label.radius + distance * unit
+            x = label.x + along * (gap + half_width)
+            y = label.y + up * (gap + half_height)
             boxes.append(Box(x - half_width, y - half_height, x + half_width, y + half_height))
     return boxes
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -28,12 +29,13 @@ from matplotlib.transforms import blended_transform_factory
 from hw import target
 from hw.formats import MinifloatFormat, Specials, parse
 from sweeps.accuracy import wilson
+from sweeps.files import write_whole
 from sweeps.labels import Box, Label, place_labels
-from sweeps.points import Point, front_numbers, write_whole
+from sweeps.points import Point, front_numbers
 
 OBJECTIVES = ("error_percent", "sites_per_lane")
 LARGEST_ERROR_PERCENT = 60.0
-BEYOND_FRONT = 8.0
+BEYOND_FRONT = 5.0
 """The frame ends at this error, and at this multiple of the front's largest area."""
 
 BLACK, GREY = "#000000", "#6b6b6b"
@@ -66,12 +68,13 @@ class Layout:
     small: float
     marker: float
     columns: int
+    characters: int
     most_labels: int
 
 
 LAYOUTS = {
-    "wide": Layout(7.2, 4.7, 9.0, 7.6, 3.4, 4, 20),
-    "column": Layout(3.5, 3.6, 7.0, 5.8, 2.2, 2, 12),
+    "wide": Layout(7.2, 4.7, 9.0, 7.6, 3.4, 4, 90, 20),
+    "column": Layout(3.5, 3.4, 6.4, 5.8, 2.2, 2, 58, 12),
 }
 PNG_DPI = {"wide": 200, "column": 400}
 _NOT_OURS = ("backend", "backend_fallback", "interactive", "toolbar", "timezone", "docstring")
@@ -119,8 +122,12 @@ def render(points: Sequence[Point], kind: str, layout: str = "wide") -> bytes:
 @contextmanager
 def _settings() -> Iterator[None]:
     """Matplotlib's defaults whatever the user's are, and SVG without random names."""
-    own = {"svg.hashsalt": "macloom", "svg.fonttype": "path", "path.simplify": False}
-    usual = {k: v for k, v in mpl.rcParamsDefault.items() if k not in _NOT_OURS}
+    own: dict[Any, Any] = {
+        "svg.hashsalt": "macloom",
+        "svg.fonttype": "path",
+        "path.simplify": False,
+    }
+    usual: dict[Any, Any] = {k: v for k, v in mpl.rcParamsDefault.items() if k not in _NOT_OURS}
     with mpl.rc_context({**usual, **own}):
         yield
 
@@ -188,7 +195,7 @@ def _scales(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:
         axes.spines[side].set_linewidth(0.6)
     axes.grid(color="#e6e6e6", linewidth=0.5)
     axes.set_axisbelow(True)
-    axes.set_xlabel(_area_title(points, sizes.columns < 4), fontsize=sizes.text)
+    axes.set_xlabel(_area_title(points, sizes), fontsize=sizes.text)
     axes.set_ylabel(f"Accuracy on {points[0].images} held-out images (%)", fontsize=sizes.text)
 
 
@@ -213,7 +220,7 @@ def _ticks(axis: Any, places: Sequence[float], text: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
 
 
-def _area_title(points: Sequence[Point], narrow: bool) -> str:
+def _area_title(points: Sequence[Point], sizes: Layout) -> str:
     kinds = sorted({point.accumulator for point in points})
     exact = [name for name in kinds if name.startswith("exact:")]
     rest = [name for name in kinds if not name.startswith("exact:")]
@@ -223,11 +230,10 @@ def _area_title(points: Sequence[Point], narrow: bool) -> str:
     title = target.load(points[0].target).title
     lanes = points[0].lanes
     unit = f"{lanes}-lane dot product" if lanes > 1 else "multiply-accumulate"
-    lines = [f"LUT-only sites per lane, {unit}", f"on {title} (estimated for Yosys)"]
-    ends = [f"accumulator {', '.join(parts)}", *rest] if exact else [f"accumulator {rest[0]}"]
-    if narrow:
-        return "\n".join([*lines, *ends])
-    return "\n".join([" ".join(lines), ", ".join(ends)])
+    area = f"LUT-only sites per lane, {unit} on {title} (estimated for Yosys)"
+    ends = f"accumulator {', '.join(parts + rest)}"
+    texts = [f"{area}; {ends}"] if sizes.columns < 4 else [area, ends]
+    return "\n".join(line for text in texts for line in wrap(text, sizes.characters))
 
 
 def _crowd(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:
@@ -384,11 +390,12 @@ def _label(
     figure.set_layout_engine("none")
     to_pixels = axes.transData.transform
     unit = figure.dpi / 72
+    radius = sizes.marker * unit
     labels = []
     for point, text in zip(named, texts, strict=True):
         x, y = to_pixels((point.sites_per_lane, _error(point)))
         extent = text.get_window_extent()
-        labels.append(Label(x, y, extent.width + 2 * unit, extent.height))
+        labels.append(Label(x, y, radius, extent.width + 2 * unit, extent.height))
     bounds = axes.get_window_extent()
     frame = Box(bounds.x0 + unit, bounds.y0 + unit, bounds.x1 - unit, bounds.y1)
     measured = [
@@ -397,14 +404,16 @@ def _label(
         if point.sites_per_lane_measured is not None
     ]
     marks = [(point.sites_per_lane, _error(point)) for point in points]
-    heavy = [(point.sites_per_lane, _error(point)) for point in best] + measured
+    heavy = [(point.sites_per_lane, _error(point)) for point in best]
     drawn = np.concatenate([_samples(axes, line, 3 * unit) for line in lines])
-    boxes = place_labels(labels, frame, to_pixels(marks + 6 * heavy), drawn, unit)
+    solid = [to_pixels(marks), _discs(to_pixels(heavy), radius)]
+    solid += [_discs(to_pixels(measured), radius / 2)] if measured else []
+    boxes = place_labels(labels, frame, np.concatenate(solid), drawn, unit)
     to_data = axes.transData.inverted().transform
     for label, box, text in zip(labels, boxes, texts, strict=True):
         text.set_position(((box.left - label.x) / unit + 1, (box.bottom - label.y) / unit))
         text.set_anncoords("offset points")
-        _leader(axes, label, box, to_data, 2.2 * sizes.marker * unit)
+        _leader(axes, label, box, to_data, radius + 3 * unit)
 
 
 def _leader(axes: Axes, label: Label, box: Box, to_data: Any, shortest: float) -> None:
@@ -413,6 +422,14 @@ def _leader(axes: Axes, label: Label, box: Box, to_data: Any, shortest: float) -
     if np.hypot(end[0] - label.x, end[1] - label.y) > shortest:
         x, y = to_data([(label.x, label.y), end]).T
         axes.plot(x, y, color=GREY, linewidth=0.5, zorder=4.5)
+
+
+def _discs(centres: Any, radius: float) -> Any:
+    """Places that fill discs: each centre and rings around it."""
+    angles = np.arange(8) * np.pi / 4
+    ring = np.column_stack([np.cos(angles), np.sin(angles)])
+    shape = np.concatenate([[[0, 0]], ring * radius / 2, ring * radius])
+    return (np.asarray(centres)[:, None] + shape).reshape(-1, 2)
 
 
 def _samples(axes: Axes, line: Line2D, step: float) -> Any:

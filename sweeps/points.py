@@ -134,18 +134,6 @@ def read_points(path: Path) -> list[Point]:
         raise ValueError(f"{path} is no table of sweep points: not UTF-8 text") from None
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file aside and rename it, so that nobody ever sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        aside.write_bytes(content.encode() if isinstance(content, str) else content)
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)
-        raise
-
-
 def _cell(value: Any) -> str:
     if value is None:
         return ""

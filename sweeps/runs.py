@@ -17,7 +17,8 @@ from hw.accumulators import AccumulatorKind
 from hw.design import Design, from_record
 from sweeps.engine import Report, evaluate_all
 from sweeps.evaluators import Evaluators, Network, standard
-from sweeps.points import Point, front_numbers, to_csv, write_whole
+from sweeps.files import write_whole
+from sweeps.points import Point, front_numbers, to_csv
 from sweeps.progress import Progress
 from sweeps.spec import SCALES, Sweep
 from sweeps.store import Store, Task
@@ -83,8 +84,40 @@ def run(
     ]
     points = mark_fronts(points, sweep.objectives)
     if sweep.measure_front:
-        points = _measured(points, sweep, tools, workers, reporter)
+        points = measure_front(points, sweep, workers=workers, reporter=reporter, evaluators=tools)
     return points
+
+
+def measure_front(
+    points: Sequence[Point],
+    sweep: Sweep,
+    *,
+    workers: int | None = None,
+    reporter: Reporter = Progress,
+    evaluators: Evaluators | None = None,
+) -> list[Point]:
+    """The points, those on the front with their measured area.
+
+    Front points less accurate than `sweep.measure_from_percent` are left as they are. Parameters
+    as for `run`.
+    """
+    tools = evaluators or standard()
+    measured = list(points)
+    for target in sweep.targets:
+        chosen = [
+            number
+            for number, point in enumerate(points)
+            if point.target == target
+            and point.on_front
+            and point.accuracy_percent >= sweep.measure_from_percent
+        ]
+        settled = [design_of(points[number], sweep) for number in chosen]
+        with reporter(f"synthesis for {target}") as report:
+            report(0, len(chosen))
+            found = tools.measure(settled, target, workers, report)
+        for number, counts in zip(chosen, found, strict=True):
+            measured[number] = _with_measurement(points[number], counts)
+    return measured
 
 
 def write_results(points: Sequence[Point], folder: Path) -> list[Path]:
@@ -184,32 +217,6 @@ def _point(
     )
 
 
-def _measured(
-    points: list[Point],
-    sweep: Sweep,
-    tools: Evaluators,
-    workers: int | None,
-    reporter: Reporter,
-) -> list[Point]:
-    """The points with the measured area of those on the front."""
-    points = list(points)
-    for target in sweep.targets:
-        chosen = [
-            number
-            for number, point in enumerate(points)
-            if point.target == target
-            and point.on_front
-            and point.accuracy_percent >= sweep.measure_from_percent
-        ]
-        settled = [design_of(points[number], sweep) for number in chosen]
-        with reporter(f"synthesis for {target}") as report:
-            report(0, len(chosen))
-            found = tools.measure(settled, target, workers, report)
-        for number, counts in zip(chosen, found, strict=True):
-            points[number] = _with_measurement(points[number], counts)
-    return points
-
-
 def _with_measurement(point: Point, counts: Mapping[str, Any]) -> Point:
     return replace(
         point,
@@ -232,6 +239,3 @@ def design_of(point: Point, sweep: Sweep) -> Design:
         "structure": point.structure,
     }
     return from_record(record)
-
-
-__all__ = ["STORE_NAME", "design_of", "mark_fronts", "run", "write_results"]

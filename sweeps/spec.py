@@ -165,12 +165,6 @@ class Sweep:
         return designs
 
 
-def find_spec(name: str) -> Path:
-    """The file of a shipped sweep (`digits`), or `name` as a path."""
-    shipped = SPECS / f"{name}.yaml"
-    return shipped if shipped.is_file() else Path(name)
-
-
 def read_spec(path: Path) -> Sweep:
     """Read a sweep from a file.
 

@@ -1,0 +1,95 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeps.pareto import front, non_dominated
+
+
+def naive(costs: np.ndarray) -> np.ndarray:
+    """The definition, point by point."""
+    columns = np.ascontiguousarray(costs.T)
+    mask = np.ones(len(costs), dtype=bool)
+    for number, point in enumerate(costs):
+        no_worse = np.logical_and.reduce([c <= p for c, p in zip(columns, point, strict=True)])
+        others = np.flatnonzero(no_worse)
+        equal = (costs[others] == point).all(axis=1)
+        mask[number] = equal.all() and others[0] == number
+    return mask
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.data())
+def test_equals_the_definition(data):
+    objectives = data.draw(st.integers(2, 4))
+    values = st.sampled_from([0.0, 1.0, 2.0, 3.0, 5.0, float("inf"), float("-inf"), 1e-300, -0.0])
+    rows = data.draw(st.lists(st.tuples(*[values] * objectives), max_size=40))
+    costs = np.array(rows).reshape(-1, objectives)
+    assert (non_dominated(costs) == naive(costs)).all()
+
+
+@pytest.mark.parametrize("objectives", [2, 3, 4])
+@pytest.mark.parametrize("kind", ["coarse", "fine", "sphere", "line"])
+def test_equals_the_definition_where_pivots_and_blocks_work(objectives, kind):
+    random = np.random.default_rng(objectives)
+    count = 4200
+    costs = {
+        "coarse": random.integers(0, 12, (count, objectives)).astype(float),
+        "fine": random.random((count, objectives)),
+        "sphere": -np.abs(random.normal(size=(count, objectives))),
+        "line": random.random((count, 1)) + 0.01 * random.random((count, objectives)),
+    }[kind]
+    if kind == "sphere":
+        costs /= np.linalg.norm(costs, axis=1, keepdims=True)
+    expected = naive(costs)
+    assert (non_dominated(costs) == expected).all()
+    assert expected.any()
+
+
+def test_ties_are_kept_once_and_it_is_the_first():
+    costs = [[2, 1], [1, 2], [2, 1], [1, 2], [3, 3], [1, 3]]
+    assert non_dominated(costs).tolist() == [True, True, False, False, False, False]
+
+
+def test_front_rises_in_the_first_objective():
+    costs = [[5, 0, 1], [1, 9, 9], [3, 3, 3], [3, 2, 4], [9, 9, 9]]
+    assert front(costs).tolist() == [1, 3, 2, 0]
+
+
+def test_no_points_have_no_front():
+    assert non_dominated(np.empty((0, 2))).tolist() == []
+    assert front(np.empty((0, 3))).tolist() == []
+
+
+def test_nan_is_refused():
+    with pytest.raises(ValueError, match="must be a number, point 1 has NaN"):
+        non_dominated([[1, 2], [np.nan, 0]])
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 1), (3, 5), (2, 2, 2)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(ValueError, match=r"points × 2\.\.4 objectives, not shape"):
+        non_dominated(np.zeros(shape))
+
+
+def test_the_filter_does_not_change_its_input():
+    costs = np.random.default_rng(0).random((9000, 2))
+    before = costs.copy()
+    non_dominated(costs)
+    assert (costs == before).all()
+
+
+@pytest.mark.parametrize(("objectives", "limit_seconds"), [(2, 0.1), (3, 0.3)])
+def test_a_million_points_take_no_time(objectives, limit_seconds):
+    costs = np.random.default_rng(1).random((1_000_000, objectives))
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        mask = non_dominated(costs)
+        taken.append(time.perf_counter() - start)
+        if taken[-1] < limit_seconds:
+            break
+    assert 5 < mask.sum() < 1000
+    assert min(taken) < limit_seconds
