@@ -9,6 +9,7 @@ import argparse
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = _run(words)
+        with warnings.catch_warnings():
+            warnings.showwarning = _warn
+            code = _run(words)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt as stop:
@@ -79,6 +82,10 @@ def _run(words: Sequence[str]) -> int:
 def _fail(message: str, code: int, prefix: str = "error: ") -> int:
     print(prefix + " ".join(message.split()), file=sys.stderr)
     return code
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _os_message(error: OSError) -> str:
@@ -138,17 +145,16 @@ def _verify(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_simulation(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--simulator", type=word(*SIMULATORS), default=SIMULATORS[0])
+    _add_simulator(parser)
     parser.add_argument(
         "--vectors", type=at_least(1), metavar="N", help="about how many random vectors"
     )
-    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N")
+    parser.add_argument("--seed", type=at_least(0), default=1, metavar="N", help="of these (1)")
 
 
 def _estimate(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
     parser.add_argument("--breakdown", action="store_true", help="cost of each part")
-    _add_output(parser, "write a sidecar with the estimate here")
     add_json(parser)
 
 
@@ -175,11 +181,21 @@ def _plot(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--simulator", type=word(*SIMULATORS), default=SIMULATORS[0])
+    _add_simulator(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="DIR", default=Path("build/demo"), help="build/demo"
     )
     add_json(parser)
+
+
+def _add_simulator(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--simulator",
+        type=word(*SIMULATORS),
+        default=SIMULATORS[0],
+        metavar="NAME",
+        help=f"{' or '.join(SIMULATORS)} ({SIMULATORS[0]})",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser, text: str) -> None:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sweeps.arguments import design_of
@@ -43,6 +45,61 @@ def generate(arguments: argparse.Namespace) -> int:
     return FINE
 
 
+def simulate(arguments: argparse.Namespace) -> int:
+    """``macloom simulate``."""
+    from sweeps import workflow
+
+    design, target = design_of(arguments)
+    emitted = workflow.emit(design, target)
+    case = workflow.case_of(emitted)
+    with _progress("simulation") as report:
+        found = workflow.run_case(case, target, **_simulation(arguments), progress=report)
+    lines = [_verdict_line(emitted.top, found)]
+    if arguments.output is not None:
+        paths = workflow.write(emitted, arguments.output, verdict=found["verdict"])
+        found["files"] = [str(path) for path in paths]
+        lines += found["files"]
+    _show(arguments, found, lines)
+    return FINE if found["verdict"]["passed"] else CHECK_FAILED
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    """``macloom verify FILE.v``."""
+    from sweeps import workflow
+
+    with _progress("simulation") as report:
+        found = workflow.verify(arguments.file, **_simulation(arguments), progress=report)
+    lines = ["the text was edited after macloom wrote it"] if found["edited"] else []
+    lines.append(_verdict_line(str(arguments.file), found))
+    _show(arguments, found, lines)
+    return FINE if found["verdict"]["passed"] else CHECK_FAILED
+
+
+def estimate(arguments: argparse.Namespace) -> int:
+    """``macloom estimate``."""
+    from sweeps import workflow
+
+    found = workflow.estimate(*design_of(arguments), breakdown=arguments.breakdown)
+    _show(arguments, found, _area_lines(found))
+    return FINE
+
+
+def synthesize(arguments: argparse.Namespace) -> int:
+    """``macloom synthesize``."""
+    from sweeps import workflow
+
+    emitted = workflow.emit(*design_of(arguments))
+    found = workflow.measured(emitted, cache=not arguments.no_cache)
+    lines = _area_lines(found)
+    if arguments.output is not None:
+        counts = {name: found[name] for name in (*workflow.COUNTS, "tool")}
+        paths = workflow.write(emitted, arguments.output, measured=counts)
+        found["files"] = [str(path) for path in paths]
+        lines += found["files"]
+    _show(arguments, found, lines)
+    return FINE
+
+
 def doctor(arguments: argparse.Namespace) -> int:
     """``macloom doctor``."""
     from sweeps import doctor as examination
@@ -58,3 +115,60 @@ def doctor(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace, record: dict[str, Any], lines: list[Any]) -> None:
     """Print a record, or lines for people."""
     print(json_text(record) if arguments.json else "\n".join(map(str, lines)))
+
+
+def _simulation(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(arguments, name) for name in ("simulator", "vectors", "seed")}
+
+
+@contextmanager
+def _progress(label: str) -> Iterator[Callable[[int, int, str], None] | None]:
+    """Show progress on a terminal only: a single design is soon done."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from sweeps.progress import Progress
+
+    with Progress(label) as progress:
+        yield lambda done, total, note: progress(done, total, note=note)
+
+
+def _verdict_line(name: str, found: dict[str, Any]) -> str:
+    """Return one line: what was compared, and the first difference if there was one."""
+    verdict = found["verdict"]
+    outcome = "agrees with the golden model" if verdict["passed"] else "DIFFERS"
+    line = (
+        f"{name}: {outcome}: {found['vectors']} vectors ({verdict['coverage']}), "
+        f"{found['mismatches']} mismatches, {verdict['tools']['simulator']}, "
+        f"{found['seconds']:.1f} s"
+    )
+    first = found["first_mismatch"]
+    if first is not None:
+        line += (
+            f"; first at {first['where']}: {first['port']} "
+            f"expected {first['expected']}, got {first['got']}"
+        )
+    return line
+
+
+def _area_lines(found: dict[str, Any]) -> list[str]:
+    """Return the counts of an estimate or a measurement, then its parts."""
+    from hw.design import from_record
+
+    design = from_record(found["design"])
+    names = ("lut", "sites", "ff", "carry", "dsp")
+    counts = " · ".join(
+        f"{name.upper() if name != 'sites' else name} {_count(found[name])}" for name in names
+    )
+    by = f" by {found['tool']} in {found['seconds']:.1f} s" if "tool" in found else " estimated"
+    lanes = design.lanes * design.cores
+    lines = [f"{design.slug} on {found['target']},{by}", counts]
+    if lanes > 1:
+        lines.append(
+            f"per lane: LUT {found['lut'] / lanes:.1f} · sites {found['sites'] / lanes:.1f}"
+        )
+    return lines
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"

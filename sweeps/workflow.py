@@ -5,6 +5,9 @@ The commands, the demo and the public API (`macloom.py`) call these; nothing her
 
 from __future__ import annotations
 
+import hashlib
+import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +17,12 @@ if TYPE_CHECKING:
     from hw.design import Design
     from hw.rtl import Emitted
     from hw.target import Target
+    from sim.runner import Case, Verdict
 
 DEFAULT_TARGET = "xcup"
+DEFAULT_SIMULATOR = "verilator"
+COUNTS = ("lut", "sites", "ff", "carry", "dsp")
+"""What an estimate and a measurement both count."""
 
 
 def settle(design: Design, target: str = DEFAULT_TARGET) -> tuple[Design, Target]:
@@ -39,6 +46,178 @@ def emit(design: Design, target: str = DEFAULT_TARGET) -> Emitted:
     from hw import rtl
 
     return rtl.emit(*settle(design, target))
+
+
+def case_of(emitted: Emitted) -> Case:
+    """Return what the simulator is given of an emitted design."""
+    from hw.design import from_record
+    from sim.runner import Case
+
+    record = emitted.record
+    return Case(
+        from_record(record["design"]), emitted.verilog, emitted.top, record["latency_cycles"]
+    )
+
+
+def simulate(
+    design: Design,
+    target: str = DEFAULT_TARGET,
+    simulator: str = DEFAULT_SIMULATOR,
+    **options: Any,
+) -> dict[str, Any]:
+    """Emit a design, run its Verilog against the golden model, and return the findings.
+
+    Parameters
+    ----------
+    design, target
+        What is emitted.
+    simulator
+        "verilator" or "icarus".
+    options
+        `vectors`, `seed` and `progress` of `sim.runner.simulate`.
+
+    Returns
+    -------
+    Plain JSON values: `vectors`, `mismatches`, `seconds`, `simulator`, `verdict` and more.
+
+    Raises
+    ------
+    ValueError
+        As `emit` and `sim.runner.simulate`.
+    hw.errors.MissingTool
+        If the simulator, a C++ compiler or Yosys is missing.
+
+    """
+    return run_case(case_of(emit(design, target)), target, simulator, **options)
+
+
+def run_case(case: Case, target: str, simulator: str, **options: Any) -> dict[str, Any]:
+    """Run one case; parameters, return value and errors as for `simulate`."""
+    from sim import runner
+
+    start = time.perf_counter()
+    given = {name: value for name, value in options.items() if value is not None}
+    (found,) = runner.simulate([case], simulator, **given)
+    return {
+        "design": case.design.to_record(),
+        "target": target,
+        "vectors": found.vectors,
+        "mismatches": found.mismatches,
+        "first_mismatch": found.to_record()["first"],
+        "exhaustive": found.exhaustive,
+        "cycles": found.cycles,
+        "simulator": simulator,
+        "seconds": round(time.perf_counter() - start, 3),
+        "verdict": verdict_record(found),
+    }
+
+
+def verdict_record(verdict: Verdict) -> dict[str, Any]:
+    """Return what a sidecar says of a simulation."""
+    from importlib.metadata import version
+
+    return {
+        "passed": verdict.passed,
+        "vectors": verdict.vectors,
+        "coverage": "exhaustive" if verdict.exhaustive else "sampled",
+        "mismatches": verdict.mismatches,
+        "tools": {name: version(name) for name in ("macloom", "cocotb", "pyosys")}
+        | {"simulator": verdict.simulator},
+    }
+
+
+def verify(path: Path, simulator: str = DEFAULT_SIMULATOR, **options: Any) -> dict[str, Any]:
+    """Run an exported file's own Verilog against the golden model of the design it names.
+
+    Returns
+    -------
+    As for `simulate`, and `edited`: whether the text differs from what macloom wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file has no readable record, or not the ports of the design.
+    OSError
+        If it cannot be read.
+
+    """
+    from sim.runner import read_case
+
+    try:
+        case = read_case(path)
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no Verilog file of macloom: not UTF-8 text") from None
+    head, _, body = case.verilog.partition("\n")
+    record = json.loads(head.partition(" macloom ")[2])
+    edited = hashlib.sha256(body.encode()).hexdigest() != record.get("sha256")
+    target = str(record.get("target", DEFAULT_TARGET))
+    return {"edited": edited, **run_case(case, target, simulator, **options)}
+
+
+def estimate(
+    design: Design, target: str = DEFAULT_TARGET, breakdown: bool = False
+) -> dict[str, Any]:
+    """Return the area of a design by formula.
+
+    Returns
+    -------
+    Plain JSON values: `lut`, `sites`, `ff`, `carry`, `dsp`, `target`, `design` (its structure
+    settled), and with `breakdown` the `parts`.
+
+    Raises
+    ------
+    ValueError
+        As `settle`, or if the model does not cover the design.
+
+    """
+    import costmodel
+
+    settled, technology = settle(design, target)
+    cost = costmodel.estimate(settled, technology)
+    record = {name: getattr(cost, name) for name in COUNTS}
+    record |= {"target": target, "design": settled.to_record()}
+    if breakdown:
+        record["parts"] = parts_of(cost)
+    return record
+
+
+def synthesize(design: Design, target: str = DEFAULT_TARGET, cache: bool = True) -> dict[str, Any]:
+    """Return the area of a design's Verilog, mapped by Yosys.
+
+    Returns
+    -------
+    As for `estimate`, and `tool`, `seconds`, `by_cell`.
+
+    Raises
+    ------
+    ValueError
+        As `emit`.
+    hw.errors.MissingTool
+        If Yosys (pyosys) is missing.
+
+    """
+    emitted = emit(design, target)
+    return measured(emitted, cache)
+
+
+def measured(emitted: Emitted, cache: bool = True) -> dict[str, Any]:
+    """Return the area of an emitted design; return value and errors as for `synthesize`."""
+    from hw import synthesis
+
+    record = emitted.record
+    dsp = record["design"]["structure"] == "dsp"
+    found = synthesis.synthesize(
+        emitted.verilog, emitted.top, record["target"], dsp=dsp, cache=cache
+    )
+    counts = found.to_record()
+    return {
+        **{name: counts[name] for name in COUNTS},
+        "target": record["target"],
+        "design": record["design"],
+        "tool": counts["tool"],
+        "seconds": counts["seconds"],
+        "by_cell": dict(counts["by_cell"]),
+    }
 
 
 def write(emitted: Emitted, folder: Path, **findings: Any) -> list[Path]:

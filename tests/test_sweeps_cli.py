@@ -1,0 +1,272 @@
+"""sweeps.cli: what the commands print and write; JSON contracts; exit codes."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hw.formats import CATALOGUE, parse
+from sweeps.cli import COMMANDS, main
+
+ROOT = Path(__file__).parent.parent
+AREA_KEYS = {"lut", "sites", "ff", "carry", "dsp", "target", "design"}
+MAC = ["mac", "--weight", "int3", "--activation", "e2m1fn"]
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command in this process; give its exit code and what it printed."""
+
+    def call(*words):
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as leave:
+            code = leave.code
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def run_json(run):
+    def call(*words, code=0):
+        found, out, err = run(*words, "--json")
+        assert found == code, err
+        return json.loads(out)
+
+    return call
+
+
+@pytest.fixture
+def exported(run, tmp_path):
+    """A generated design: its Verilog file and its sidecar."""
+    code, out, _ = run("generate", *MAC, "-o", tmp_path / "out")
+    assert code == 0
+    verilog, sidecar = map(Path, out.split())
+    return verilog, sidecar
+
+
+def test_formats_start_within_300_ms():
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "sweeps.cli", "formats"],
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.3
+
+
+def test_formats_lists_all_with_their_sources(run, run_json):
+    code, out, err = run("formats")
+    assert (code, err) == (0, "")
+    rows = run_json("formats")
+    assert [row["name"] for row in rows] == list(CATALOGUE)
+    for row in rows:
+        assert row["source"] in out
+        assert row["bits"] == parse(row["name"]).bits
+
+
+@pytest.mark.parametrize("name", ["int4", "fixed<8,4>", "e4m3fn", "e5m2", "e2m1fn", "uint1"])
+def test_a_format_as_json_has_its_values_in_code_order(run_json, name):
+    record = run_json("formats", name)
+    format = parse(name)
+    assert (record["name"], record["bits"]) == (format.name, format.bits)
+    assert len(record["values"]) == 1 << format.bits
+    for code, text in enumerate(record["values"]):
+        special = format.special(code)
+        if special is None:
+            assert Decimal(text) == Decimal(format.integer(code)) * Decimal(2) ** (
+                format.lsb_exponent
+            )
+        else:
+            assert text == special.value
+
+
+def test_a_format_for_people_shows_each_code(run):
+    code, out, _ = run("formats", "e2m1fn")
+    assert code == 0
+    assert re.search(r"^0x7\s+0111\s+6$", out, re.MULTILINE)
+    assert "-6 … 6" in out
+
+
+def test_a_wide_format_has_no_table(run, run_json):
+    assert run_json("formats", "fp32")["values"] is None
+    code, out, _ = run("formats", "fp32")
+    assert code == 0
+    assert "too many" in out
+
+
+def test_slugs_are_names(run_json):
+    assert run_json("formats", "fixed_8_4") == run_json("formats", "fixed<8,4>")
+
+
+def test_generate_prints_the_verilog(run):
+    code, out, _ = run("generate", *MAC)
+    assert code == 0
+    assert out.startswith("// macloom {")
+    assert out.endswith("endmodule\n")
+
+
+def test_generate_writes_verilog_and_sidecar(exported):
+    verilog, sidecar = exported
+    assert verilog.stem == sidecar.stem
+    record = json.loads(sidecar.read_text())
+    head = verilog.read_text().split("\n", 1)[0]
+    assert json.loads(head.removeprefix("// macloom ")) == record
+    assert f"module {verilog.stem}(" in verilog.read_text()
+    assert sorted(path.name for path in verilog.parent.iterdir()) == sorted(
+        [verilog.name, sidecar.name]
+    )
+
+
+def test_generate_gives_the_same_bytes_again(exported, run):
+    verilog, sidecar = exported
+    for options in (MAC, ["--design", sidecar]):
+        assert run("generate", *options)[1] == verilog.read_text()
+
+
+def test_a_design_file_may_be_yaml_and_options_replace_it(run_json, tmp_path):
+    file = tmp_path / "design.yaml"
+    file.write_text(yaml.safe_dump({"kind": "dot", "weight": "int4", "lanes": 3}))
+    assert run_json("generate", "--design", file)["design"]["lanes"] == 3
+    changed = run_json("generate", "--design", file, "--lanes", "5", "--target", "ecp5")
+    assert (changed["design"]["lanes"], changed["target"]) == (5, "ecp5")
+
+
+def test_a_sidecar_brings_its_target_along(run_json, run, tmp_path):
+    run("generate", *MAC, "--target", "ice40", "-o", tmp_path)
+    (sidecar,) = tmp_path.glob("*.json")
+    assert run_json("generate", "--design", sidecar)["target"] == "ice40"
+
+
+def test_the_activation_defaults_to_the_weight_format(run_json):
+    assert run_json("generate", "mac", "--weight", "int3")["design"]["activation"] == "int3"
+
+
+def test_simulate_reports_and_leaves_its_verdict(run_json, tmp_path):
+    record = run_json("simulate", *MAC, "-o", tmp_path, "--vectors", "500")
+    assert record["mismatches"] == 0
+    assert record["vectors"] >= 1 << (3 + 4)
+    assert record["exhaustive"]
+    assert record["simulator"] == "verilator"
+    assert record["seconds"] > 0
+    (sidecar,) = tmp_path.glob("*.json")
+    verdict = json.loads(sidecar.read_text())["verdict"]
+    assert verdict["vectors"] == record["vectors"]
+    assert verdict["coverage"] == "exhaustive"
+    assert verdict["tools"]["simulator"].startswith("Verilator")
+
+
+def test_verify_runs_the_file_itself(exported, run, run_json):
+    verilog, sidecar = exported
+    sidecar.unlink()  # the file alone is enough
+    code, out, _ = run("verify", verilog, "--vectors", "300")
+    assert code == 0
+    assert "agrees" in out
+    text = verilog.read_text()
+    verilog.write_text(text + "// a remark\n")
+    record = run_json("verify", verilog, "--vectors", "300")
+    assert record["edited"]
+    assert record["mismatches"] == 0
+
+
+def test_verify_finds_a_fault_in_the_file(exported, run, run_json):
+    verilog, _ = exported
+    text = verilog.read_text()
+    broken = re.sub(r"(\n\s+total_valid <= )", r"\g<1>1'h0 & ", text, count=1)
+    assert broken != text
+    verilog.write_text(broken)
+    record = run_json("verify", verilog, "--vectors", "300", code=1)
+    assert record["mismatches"] > 0
+    assert record["edited"]
+    assert not record["verdict"]["passed"]
+    code, out, _ = run("verify", verilog, "--vectors", "300")
+    assert code == 1
+    assert "DIFFERS" in out
+    assert "edited" in out
+
+
+def test_estimate_and_synthesize_have_the_same_keys(run_json):
+    words = ["dot", "--weight", "int4", "--lanes", "4"]
+    estimate, measured = run_json("estimate", *words), run_json("synthesize", *words)
+    assert set(estimate) >= AREA_KEYS
+    assert set(measured) >= AREA_KEYS | {"tool", "seconds"}
+    assert estimate["design"] == measured["design"]
+    assert measured["lut"] > 0
+    assert measured["tool"].startswith("Yosys ")
+    assert abs(estimate["lut"] - measured["lut"]) < 0.5 * measured["lut"]
+
+
+def test_estimate_for_people_and_its_breakdown(run, run_json):
+    words = ["dot", "--weight", "int4", "--lanes", "4"]
+    code, out, _ = run("estimate", *words)
+    assert code == 0
+    assert "LUT" in out
+    parts = run_json("estimate", *words, "--breakdown")
+    assert sum(part["lut"] for part in parts["parts"]) == pytest.approx(parts["lut"])
+    code, out, _ = run("estimate", *words, "--breakdown")
+    assert len(out.splitlines()) > len(parts["parts"])
+
+
+def test_synthesize_without_the_cache(run_json, tmp_path, monkeypatch):
+    monkeypatch.setenv("MACLOOM_CACHE", str(tmp_path / "cache"))
+    words = ["synthesize", "mac", "--weight", "int2"]
+    first = run_json(*words, "--no-cache")
+    assert not (tmp_path / "cache" / "synthesis").exists()
+    second, third = run_json(*words), run_json(*words)
+    assert second == third
+    assert first["lut"] == second["lut"]
+
+
+def test_synthesize_writes_its_counts(run_json, tmp_path):
+    record = run_json("synthesize", "mac", "--weight", "int2", "-o", tmp_path)
+    (sidecar,) = tmp_path.glob("*.json")
+    assert json.loads(sidecar.read_text())["measured"]["lut"] == record["lut"]
+
+
+def test_doctor_names_what_is_there(run, run_json):
+    code, out, _ = run("doctor")
+    assert code == 0
+    pieces = {piece["name"]: piece for piece in run_json("doctor")}
+    assert pieces["Python"]["installed"]
+    assert pieces["pyosys"]["version"] in out
+    for piece in pieces.values():
+        assert piece["enables"]
+        assert piece["install"]
+
+
+def test_doctor_says_what_a_missing_piece_would_enable(monkeypatch, run):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    from sim import toolchain
+
+    toolchain.icarus.cache_clear()
+    try:
+        code, out, _ = run("doctor")
+    finally:
+        toolchain.icarus.cache_clear()
+    assert code == 0
+    assert "Icarus Verilog is missing; apt install iverilog would enable: simulation" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_help(run, name):
+    code, out, _ = run(name, "--help")
+    assert code == 0
+    assert out.startswith(f"usage: macloom {name}")
+
+
+def test_version(run):
+    code, out, _ = run("--version")
+    assert code == 0
+    assert re.fullmatch(r"macloom \d+\.\d+\.\d+\n", out)
