@@ -22,6 +22,12 @@ class RtlilModule:
     before: str
     body: str
 
+    def ports(self) -> list[str]:
+        """Names of its ports."""
+        return re.findall(
+            r"^  wire .*\b(?:input|output|inout) \d+ .*\\(\S+)$", self.body, re.MULTILINE
+        )
+
     def children(self) -> list[str]:
         """Names of the modules and primitives it instantiates, in order, with repetitions."""
         return [found[2] for found in _CELL.finditer(self.body)]

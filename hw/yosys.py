@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from hw.errors import MissingTool
-from hw.rtlil import dedupe_rtlil, module_names
+from hw.rtlil import dedupe_rtlil, module_names, read_modules
 from hw.verilog import tidy
 
 __all__ = [
@@ -146,7 +146,8 @@ def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
     Raises
     ------
     ValueError
-        When `top` is not among the modules, or (as `YosysError`) Yosys refuses the text.
+        When `top` is not among the modules, a port of it or of a kept module has a name that Verilog
+        does not allow, or (as `YosysError`) Yosys refuses the text.
     """
     text = dedupe_rtlil(rtlil_text, top)
     names = module_names(text)
@@ -165,10 +166,12 @@ def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
         "write_verilog -noattr design.v",
     ]
     verilog = run(script, {"design.il": text}, ["design.v"])["design.v"]
+    verilog = tidy(verilog)
+    _check_ports(text, {top, *kept_names}, verilog)
     return re.sub(
         r"^module (\w+)",
         lambda found: ("(* keep_hierarchy *)\n" if found[1] in kept_names else "") + found[0],
-        tidy(verilog),
+        verilog,
         flags=re.MULTILINE,
     )
 
@@ -193,6 +196,16 @@ def _folder() -> Path:
     if found is None or found.origin is None:
         raise MissingTool("Yosys (pyosys)", "pip install 'macloom[synth]'")
     return Path(found.origin).parent.parent
+
+
+def _check_ports(rtlil: str, names: set[str], verilog: str) -> None:
+    """Refuse ports that had to be renamed."""
+    heads = re.findall(r"^module (\w+)\((.*?)\);", verilog, flags=re.MULTILINE | re.DOTALL)
+    found = {name: set(re.findall(r"\w+", ports)) for name, ports in heads}
+    for module in read_modules(rtlil):
+        for port in module.ports() if module.name in names else ():
+            if port not in found.get(module.name, port):
+                raise ValueError(f"ports must be plain Verilog names, not {port!r}")
 
 
 def _starts_with(prefixes: str | tuple[str, ...]) -> Callable[[str], bool]:

@@ -47,8 +47,8 @@ class Chain(Elaboratable):
         self.neg = Signal(rows)
         self.start = Signal(signed(width))
         self.out = Signal(signed(width))
-        self.table = Signal(4)
-        self.reg = Signal(4)
+        self.entry = Signal(4)
+        self.held = Signal(4)
 
     def elaborate(self, platform):
         m = Module()
@@ -66,14 +66,16 @@ class Chain(Elaboratable):
         with m.Switch(self.neg[:2]):
             for value, entry in enumerate([3, 9, 14, 2]):
                 with m.Case(value):
-                    m.d.comb += self.table.eq(entry)
-        m.d.sync += self.reg.eq(self.table)
+                    m.d.comb += self.entry.eq(entry)
+        keyword = Signal(4, name="reg")
+        m.d.sync += keyword.eq(self.entry)
+        m.d.comb += self.held.eq(keyword ^ self.neg)
         return m
 
 
 def chain_rtlil(**options):
     top = Chain(**options)
-    ports = [top.clk, top.rst, top.start, *top.a, top.neg, top.out, top.table, top.reg]
+    ports = [top.clk, top.rst, top.start, *top.a, top.neg, top.out, top.entry, top.held]
     return rtlil.convert(top, name="chain", ports=ports)
 
 
@@ -106,7 +108,7 @@ def test_text_is_plain():
         assert "\\" not in verilog
         assert not re.search(r"\$(?!signed|unsigned)", verilog)
         assert "/*" not in verilog
-        assert verilog.startswith("module chain(clk, rst, start, a0, a1, a2, a3, neg, out, table")
+        assert verilog.startswith("module chain(clk, rst, start, a0, a1, a2, a3, neg, out, entry")
 
 
 def test_same_input_gives_the_same_bytes():
@@ -159,6 +161,12 @@ def test_a_module_that_contains_itself_is_refused():
 def test_unknown_top_is_refused():
     with pytest.raises(ValueError, match=r"must be one of .*chain.*, not 'chian'"):
         clean_verilog(chain_rtlil(), "chian")
+
+
+def test_a_port_named_by_a_keyword_is_refused():
+    text = "module \\m\n  wire input 0 \\table\n  wire output 1 \\y\nend\n"
+    with pytest.raises(ValueError, match="must be plain Verilog names, not 'table'"):
+        clean_verilog(text, "m")
 
 
 def test_yosys_error_is_an_exception_and_nothing_is_printed(capfd):
@@ -226,3 +234,22 @@ def test_constants_at_a_border_make_a_variant():
     top = Two()
     text = rtlil.convert(top, name="two", ports=[top.a, top.neg, top.out])
     assert modules(clean_verilog(text, "two", "row_")) == ["row_4", "row_4_v2", "two"]
+
+
+@pytest.mark.parametrize("kept", [(), "row_"])
+def test_clean_text_means_the_same(kept):
+    text = chain_rtlil()
+    script = [
+        *("read_rtlil before.il", "hierarchy -top chain", "proc", "flatten", "rename chain gold"),
+        *("design -stash first", "read_verilog after.v", "hierarchy -top chain", "proc"),
+        *("setattr -mod -unset keep_hierarchy *", "flatten", "rename chain gate"),
+        *("design -copy-from first gold", "memory", "opt -full"),
+        *("equiv_make gold gate pair", "hierarchy -top pair"),
+        *("equiv_simple -seq 2", "equiv_induct", "equiv_status -assert"),
+    ]
+    verilog = clean_verilog(text, "chain", kept)
+    yosys.run(script, {"before.il": text, "after.v": verilog}, [])
+    wrong = verilog.replace("^", "&", 1)
+    assert wrong != verilog
+    with pytest.raises(YosysError, match="unproven"):
+        yosys.run(script, {"before.il": text, "after.v": wrong}, [])
