@@ -146,8 +146,8 @@ def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
     Raises
     ------
     ValueError
-        When `top` is not among the modules, a port of it or of a kept module has a name that Verilog
-        does not allow, or (as `YosysError`) Yosys refuses the text.
+        When `top` is not among the modules, a port of it or of a kept module has a name that
+        Verilog does not allow, or (as `YosysError`) Yosys refuses the text.
     """
     text = dedupe_rtlil(rtlil_text, top)
     names = module_names(text)
@@ -203,8 +203,8 @@ def _check_ports(rtlil: str, names: set[str], verilog: str) -> None:
     heads = re.findall(r"^module (\w+)\((.*?)\);", verilog, flags=re.MULTILINE | re.DOTALL)
     found = {name: set(re.findall(r"\w+", ports)) for name, ports in heads}
     for module in read_modules(rtlil):
-        for port in module.ports() if module.name in names else ():
-            if port not in found.get(module.name, port):
+        for port in module.ports() if module.name in names & found.keys() else ():
+            if port not in found[module.name]:
                 raise ValueError(f"ports must be plain Verilog names, not {port!r}")
 
 
