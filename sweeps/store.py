@@ -64,10 +64,8 @@ def code_digest(*paths: Path) -> str:
     """
     digest = hashlib.sha256()
     for path in paths:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        for file in files:
-            if file.suffix == ".pyc" or not file.is_file():
-                continue
+        below = (file for file in path.rglob("*") if file.is_file() and file.suffix != ".pyc")
+        for file in sorted(below) if path.is_dir() else [path]:
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
