@@ -1,21 +1,26 @@
 """Floor 2b: golden arithmetic: the right bits, exactly. Integers decide; floats only carry them.
 
 `GoldenCore` is the specification on Python ints; `run_steps`, `run_stream` and `run_tiles` are the
-vectorised paths proven equal to it; `cast`, `encode` and `decode` convert between values and codes.
+vectorised paths proven equal to it; `cast`, `encode` and `decode` convert between values and codes;
+`matmul` gives the sums of whole matrices of values.
 """
 
 from sim.golden.convert import cast, decode, encode
+from sim.golden.matmul import matmul
+from sim.golden.operand import Operand
 from sim.golden.scalar import GoldenCore, Output, array_results
 from sim.golden.vector import Outputs, run_steps, run_stream, run_tiles
 
 __all__ = [
     "GoldenCore",
+    "Operand",
     "Output",
     "Outputs",
     "array_results",
     "cast",
     "decode",
     "encode",
+    "matmul",
     "run_steps",
     "run_stream",
     "run_tiles",

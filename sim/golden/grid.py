@@ -76,8 +76,10 @@ def round_whole(values: Floats, rounding: Rounding) -> Floats:
     with np.errstate(invalid="ignore"):  # infinity less infinity: no rest
         rest = np.abs(values - cut)  # exact: the difference has no more bits than `values`
         if rounding is Rounding.TIES_TO_AWAY:
-            return cut + np.copysign(rest >= 0.5, values)
-        return cut + np.copysign((rest > 0) & (np.fmod(cut, 2.0) == 0), values)
+            step = rest >= 0.5
+        else:
+            step = (rest > 0) & (np.fmod(cut, 2.0) == 0)
+    return np.asarray(cut + np.copysign(step, values))
 
 
 def cast(values: Floats, format: Format, rounding: Rounding, overflow: Overflow) -> Floats:

@@ -73,6 +73,25 @@ class Wide:
         fourth = fourth + (third >> _32)
         return Wide(first & _LOW32 | second << _32, third & _LOW32 | fourth << _32)
 
+    def rounded(self) -> NDArray[np.float64]:
+        """Return float64 numbers, rounded once, ties to even."""
+        negative = self.high >> np.uint64(63) > 0
+        low = np.where(negative, ~self.low + np.uint64(1), self.low)
+        high = np.where(negative, ~self.high + (low == 0), self.high)
+        # The leading 64 bits, the last of which also stands for all that follow.
+        length = np.frexp(high.astype(np.float64))[1].astype(np.uint64)
+        length = length - (high >> np.maximum(length, 1) - np.uint64(1) == 0) * (length > 0)
+        up = np.uint64(64) - length
+        some = length > 0
+        lead = np.where(some, high << np.minimum(up, 63) | low >> np.minimum(length, 63), low)
+        rest = np.where(some, low << np.minimum(up, 63) != 0, False)
+        lead = np.where(length == 64, high, lead)
+        rest = np.where(length == 64, low != 0, rest)
+        values: NDArray[np.float64] = np.ldexp(
+            (lead | rest).astype(np.float64), length.astype(np.int32)
+        )
+        return np.asarray(np.where(negative, -values, values))
+
     def limbs(self, count: int) -> Words:
         """Return words, lowest first, along a new last axis."""
         return np.stack((self.low, self.high)[:count], axis=-1)
@@ -85,7 +104,7 @@ def sign_extended(values: Integers, bits: int) -> Integers:
 
 
 def running(values: NDArray[Any], starts: Indices) -> NDArray[Any]:
-    """Return running sums (modulo 2^64) that begin anew at the `starts`, the first of which is 0."""
+    """Return running sums modulo 2^64 that begin anew at the `starts`; the first start is 0."""
     sums = np.cumsum(values, dtype=values.dtype)
     before = np.zeros(len(starts), values.dtype)
     before[1:] = sums[starts[1:] - 1]

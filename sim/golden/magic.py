@@ -71,9 +71,10 @@ def suits(format: Format, float_type: Any) -> bool:
     if format.bits > layout.bits - 1:
         return False
     fits = grid.fits_float32(format) if layout is FLOAT32 else grid.fits_float64(format)
-    floating = isinstance(format, MinifloatFormat)
-    top = grid.top_exponent(format) if floating else format.lsb_exponent
-    span = layout.fraction_bits - (format.fraction_bits if floating else 0)
+    if isinstance(format, MinifloatFormat):
+        top, span = grid.top_exponent(format), layout.fraction_bits - format.fraction_bits
+    else:
+        top, span = format.lsb_exponent, layout.fraction_bits
     return fits and top + span < layout.bias and format.lsb_exponent > 1 - layout.bias
 
 

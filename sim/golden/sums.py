@@ -128,7 +128,7 @@ def aligned_sums(
     if is_narrow(design):
         shifts = np.minimum(distances, 63)
         cut = (magnitudes << design.guard_bits) >> shifts
-        return np.where(products < 0, -cut, cut).sum(axis=1)
+        return np.asarray(np.where(products < 0, -cut, cut).sum(axis=1))
     cut = (magnitudes.astype(object) << design.guard_bits) >> distances.astype(object)
     sums: list[int] = np.where(products < 0, -cut, cut).sum(axis=1).tolist()
     return sums

@@ -8,13 +8,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.formats import FixedFormat, Format, MinifloatFormat, Special, Specials
+from hw.formats import FixedFormat, Format, MinifloatFormat, Specials
 from hw.formats.base import MAXIMUM_TABLE_BITS
 
 Words = NDArray[np.int64]
-
-NAN_CLASS, ZERO_CLASS, INFINITY_CLASS, NUMBER_CLASS = 0, 1, 2, 3
-"""How an operand behaves in a product with an infinity."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,12 +110,11 @@ def parts_values(parts: Parts, format: Format) -> NDArray[np.float64]:
 def integer_table(format: Format) -> NDArray[np.object_]:
     """Return the value of every code in units of the format's step, as Python integers."""
     parts = parts_table(format)
-    return parts.significand.astype(object) << parts.shift.astype(object)
+    return np.asarray(parts.significand.astype(object) << parts.shift.astype(object))
 
 
 __all__ = [
     "Parts",
-    "Special",
     "integer_table",
     "parts_table",
     "parts_values",
