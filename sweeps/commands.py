@@ -8,10 +8,13 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweeps.arguments import design_of
-from sweeps.files import json_text
+from sweeps.files import check_writable, json_text
+
+if TYPE_CHECKING:
+    from hw.design import Design
 
 FINE, CHECK_FAILED = 0, 1
 
@@ -33,7 +36,8 @@ def generate(arguments: argparse.Namespace) -> int:
     """``macloom generate``."""
     from sweeps import workflow
 
-    emitted = workflow.emit(*design_of(arguments))
+    design, target = _checked(arguments)
+    emitted = workflow.emit(design, target)
     if arguments.output is None:
         if arguments.json:
             print(json_text({**emitted.record, "verilog": emitted.verilog}))
@@ -49,7 +53,7 @@ def simulate(arguments: argparse.Namespace) -> int:
     """``macloom simulate``."""
     from sweeps import workflow
 
-    design, target = design_of(arguments)
+    design, target = _checked(arguments)
     emitted = workflow.emit(design, target)
     case = workflow.case_of(emitted)
     with _progress("simulation") as report:
@@ -88,7 +92,8 @@ def synthesize(arguments: argparse.Namespace) -> int:
     """``macloom synthesize``."""
     from sweeps import workflow
 
-    emitted = workflow.emit(*design_of(arguments))
+    design, target = _checked(arguments)
+    emitted = workflow.emit(design, target)
     found = workflow.measured(emitted, cache=not arguments.no_cache)
     lines = _area_lines(found)
     if arguments.output is not None:
@@ -115,6 +120,13 @@ def doctor(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace, record: dict[str, Any], lines: list[Any]) -> None:
     """Print a record, or lines for people."""
     print(json_text(record) if arguments.json else "\n".join(map(str, lines)))
+
+
+def _checked(arguments: argparse.Namespace) -> tuple[Design, str]:
+    """Return the design and its target; complain about an unwritable folder before any work."""
+    if arguments.output is not None:
+        check_writable(arguments.output)
+    return design_of(arguments)
 
 
 def _simulation(arguments: argparse.Namespace) -> dict[str, Any]:

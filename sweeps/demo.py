@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hw.design import Design, from_record
 from sweeps import workflow
+from sweeps.files import check_writable
 from sweeps.progress import Progress, Stages
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ def run(folder: Path, simulator: str = "verilator") -> Outcome:
     """
     from sim import toolchain
 
-    toolchain.simulator(simulator)  # before any work: say at once what is missing
+    check_writable(folder)  # before any work: say at once what is missing
+    toolchain.simulator(simulator)
     toolchain.libpython()
     stages = Stages(5)
     with stages("Verilog"):
