@@ -353,7 +353,7 @@ def test_interrupt_leaves_no_process_behind(folder):
     started = time.monotonic()
     run.send_signal(signal.SIGINT)
     assert run.communicate(timeout=20)[0] == "interrupted\n"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert run.returncode == 0
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert len(list(folder.rglob("*.json"))) == 1

@@ -187,7 +187,7 @@ def test_timeout_and_cancel_end_the_run():
     cancel.set()
     with pytest.raises(yosys.Cancelled):
         yosys.run(script, {"m.v": wide}, [], cancel=cancel)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
 
 
 def test_cxxrtl_takes_the_clean_text():
