@@ -43,7 +43,7 @@ test-all: lint
 	$(BIN)/python -m pytest -n $(JOBS) --junitxml=build/junit.xml
 
 bench: $(READY)
-	$(BIN)/python -m pytest tests/benchmarks -p no:cacheprovider
+	$(BIN)/python tests/benchmarks/run.py
 
 lint: $(READY)
 	$(BIN)/ruff check

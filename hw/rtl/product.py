@@ -41,14 +41,12 @@ class BoothRowAdder(wiring.Component):
         )
         one = named(m, "one", middle ^ low)
         two = named(m, "two", (high & ~middle & ~low) | (~high & middle & low))
-        once = extend(self.multiplicand, plan.width, plan.multiplicand_signed)
-        twice = extend(Cat(zero, self.multiplicand), plan.width, plan.multiplicand_signed)
-        negate = high if plan.negates else zero
-        selected = named(
-            m,
-            "selected",
-            Cat(((once[i] & one) | (twice[i] & two)) ^ negate for i in range(plan.width)),
-        )
+        width = plan.width
+        once = extend(self.multiplicand, width, plan.multiplicand_signed)
+        twice = extend(Cat(zero, self.multiplicand), width, plan.multiplicand_signed)
+        magnitude = (once & one.replicate(width)) | (twice & two.replicate(width))
+        selected = magnitude ^ high.replicate(width) if plan.negates else magnitude
+        selected = named(m, "selected", selected, width)
         terms: Value = selected
         if plan.previous_bits:
             terms = extend(self.previous, plan.width, plan.previous_signed) + terms
