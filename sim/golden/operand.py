@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,9 +12,9 @@ from hw.formats import Format, MinifloatFormat
 
 Values = NDArray[np.float64]
 
-_CHUNK = 1 << 15
+_CHUNK = 1 << 13
 _FRACTION = (1 << 52) - 1
-_HIDDEN = 1 << 52
+_NOWHERE = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +50,14 @@ class Operand:
 
         """
         array = np.asarray(values, dtype=np.float64)
-        peak, finest = _measured(array)
-        if not peak <= float(format.maximum) and not _is_minimum(array, format):
-            raise ValueError(f"values of {format} lie in {_range(format)}, not {_worst(array)}")
-        if not format.signed and array.min(initial=0.0) < 0:
-            raise ValueError(f"values of {format} lie in {_range(format)}, not {array.min()}")
-        if finest is not None and finest < format.lsb_exponent:
-            raise ValueError(f"values are not multiples of 2^{format.lsb_exponent}, as {format}")
-        return cls(array, format, peak, format.lsb_exponent if finest is None else finest)
+        low, high, finest = _measured(array, format)
+        if low < float(format.minimum) or high > float(format.maximum):
+            wrong = high if high > float(format.maximum) else low
+            span = f"{float(format.minimum)}..{float(format.maximum)}"
+            raise ValueError(f"values of {format} lie in {span}, not {wrong}")
+        if finest < format.lsb_exponent:
+            raise ValueError(f"values of {format} are multiples of 2^{format.lsb_exponent}")
+        return cls(array, format, max(high, -low), finest)
 
     def rearranged(self, values: ArrayLike) -> Operand:
         """Return the same values in other places, repeated, left out or padded with zeros."""
@@ -104,41 +103,43 @@ class Operand:
         return (whole & -whole).astype(np.float64) * known
 
 
-def _measured(array: Values) -> tuple[float, int | None]:
-    """Return (largest magnitude, exponent of the lowest set bit of all; None without any)."""
+def _measured(array: Values, format: Format) -> tuple[float, float, int]:
+    """Return (least, greatest, exponent of the lowest bit set in any); 0 counts as present."""
     flat = np.ascontiguousarray(array).reshape(-1)
-    peak, finest = 0.0, None
+    low, high, finest = 0.0, 0.0, _NOWHERE
+    lowest_bit = _lowest_of_few if format.magnitude_bits <= 62 else _lowest_of_many
     for start in range(0, flat.size, _CHUNK):
         part = flat[start : start + _CHUNK]
-        highest = float(np.abs(part).max())
-        if not highest < np.inf:
-            raise ValueError(f"factors of a matrix product are finite, not {_worst(part)}")
-        peak = max(peak, highest)
-        lowest = _lowest_bit(part)
-        finest = lowest if finest is None or (lowest is not None and lowest < finest) else finest
-    return peak, finest
+        least, greatest = float(part.min()), float(part.max())
+        if not (least > -np.inf and greatest < np.inf):
+            raise ValueError(f"factors of a matrix product are finite, not {least}..{greatest}")
+        low, high = min(low, least), max(high, greatest)
+        if high <= float(format.maximum) and low >= float(format.minimum):
+            finest = min(finest, lowest_bit(part, format))
+    return low, high, format.lsb_exponent if finest == _NOWHERE else finest
 
 
-def _lowest_bit(part: Values) -> int | None:
+def _lowest_of_few(part: Values, format: Format) -> int:
+    """Exponent of the lowest bit, by integers in units of the format's step."""
+    units = part * 2.0**-format.lsb_exponent
+    whole = units.astype(np.int64)
+    if not np.array_equal(whole, units):
+        return format.lsb_exponent - 1
+    union = int(np.bitwise_or.reduce(whole))
+    return format.lsb_exponent + (union & -union).bit_length() - 1 if union else _NOWHERE
+
+
+def _lowest_of_many(part: Values, format: Format) -> int:
+    """Exponent of the lowest bit, from the words of float64."""
     words = part.view(np.int64)
-    field = (words >> 52) & 0x7FF
+    field = words >> 52
+    field &= 0x7FF
     significand = words & _FRACTION
-    significand |= np.where(field > 0, np.int64(_HIDDEN), np.int64(0))
-    lowest = (significand & -significand).astype(np.float64).view(np.int64) >> 52
-    exponents = lowest + np.maximum(field, 1)
-    found = exponents[significand > 0]
-    return int(found.min()) - 1023 - 1075 if found.size else None
-
-
-def _is_minimum(array: Values, format: Format) -> bool:
-    """Whether only the most negative number of two's complement passes the maximum."""
-    return bool(array.min() >= float(format.minimum) and array.max() <= float(format.maximum))
-
-
-def _range(format: Format) -> str:
-    return f"{float(format.minimum)}..{float(format.maximum)}"
-
-
-def _worst(array: NDArray[Any]) -> Any:
-    wrong = array[~np.isfinite(array)]
-    return wrong.flat[0] if wrong.size else array.flat[np.argmax(np.abs(array))]
+    significand |= (field > 0).astype(np.int64) << 52
+    zero = significand == 0
+    np.maximum(field, 1, out=field)
+    significand &= -significand
+    field += significand.astype(np.float64).view(np.int64) >> 52
+    field += zero.astype(np.int64) << 32
+    least = int(field.min()) - 1023 - 1075
+    return min(least, _NOWHERE)

@@ -52,7 +52,7 @@ def _suspects(left: Operand, right: Operand, design: Design) -> NDArray[np.bool_
     """Return the sums of which a bit may be cut: (row, column)."""
     peaks = [float(operand.steps.max()) for operand in (left, right)]
     floors = [math.ldexp(1.0, operand.finest) for operand in (left, right)]
-    high = (left.steps / peaks[0]) ** 4 @ (right.steps / peaks[1]) ** 4
+    high = _fourth_powers(left, peaks[0]) @ _fourth_powers(right, peaks[1])
     low = _inverse_squares(left, floors[0]) @ _inverse_squares(right, floors[1])
     # All four are powers of two: high ≥ (largest step / peaks)^4, low ≥ (floors / lowest bit)^2.
     span = sum(math.frexp(a)[1] - math.frexp(b)[1] for a, b in zip(peaks, floors, strict=True))
@@ -60,6 +60,13 @@ def _suspects(left: Operand, right: Operand, design: Design) -> NDArray[np.bool_
     if limit < FAINT:
         return np.ones(high.shape, np.bool_)
     return np.asarray(high * low * low > limit)
+
+
+def _fourth_powers(operand: Operand, peak: float) -> Values:
+    squares = operand.steps * (1 / peak)
+    squares *= squares
+    squares *= squares
+    return squares
 
 
 def _inverse_squares(operand: Operand, floor: float) -> Values:
