@@ -1,6 +1,6 @@
 """Floor 2b: golden arithmetic: the right bits, exactly. Integers decide; floats only carry them.
 
-`GoldenCore` is the specification on Python ints; `run_steps`, `run_stream` and `run_tiles` are the
+`GoldenCore` is the specification on Python ints; `run_steps` and its kin are the
 vectorised paths proven equal to it; `cast`, `encode` and `decode` convert between values and codes;
 `matmul` gives the sums of whole matrices of values.
 """
@@ -9,7 +9,7 @@ from sim.golden.convert import cast, decode, encode
 from sim.golden.matmul import matmul
 from sim.golden.operand import Operand
 from sim.golden.scalar import GoldenCore, Output, array_results
-from sim.golden.vector import Outputs, run_steps, run_stream, run_tiles
+from sim.golden.vector import Outputs, run_dots, run_steps, run_stream, run_tiles
 
 __all__ = [
     "GoldenCore",
@@ -21,6 +21,7 @@ __all__ = [
     "decode",
     "encode",
     "matmul",
+    "run_dots",
     "run_steps",
     "run_stream",
     "run_tiles",

@@ -1,7 +1,7 @@
 """Floor 2b: `sim.golden.scalar` for whole arrays at once, equal to it bit for bit.
 
-`run_steps` takes the accepted steps of a core, `run_stream` its clock cycles, `run_tiles` the tiles
-of an array. Sums run from one `last` to the next; the first step begins one.
+`run_steps` takes the accepted steps of a core, `run_stream` its clock cycles, `run_dots` sums of one
+step, `run_tiles` the tiles of an array. Sums run from one `last` to the next; the first step begins one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hw.design import Design
 from sim.golden import sums
+from sim.golden.flags import step_flags
 from sim.golden.limbs import (
     Indices,
     Wide,
@@ -28,8 +29,6 @@ from sim.golden.limbs import (
 Codes = NDArray[np.unsignedinteger]
 Flags = NDArray[np.bool_]
 
-FAR = 1 << 20
-"""Beyond every exponent; keeps the running maxima of different sums apart."""
 STEPS_AT_ONCE = 1 << 18
 
 
@@ -116,6 +115,18 @@ def run_steps(
         exponent = np.zeros(len(ends), np.int64)
     flags = _flags(design, left, right, starts, overflow)
     return Outputs(total.limbs(word_count(design)), ends.copy(), flags, exponent)
+
+
+def run_dots(design: Design, weights: ArrayLike, activations: ArrayLike) -> Outputs:
+    """Return the outputs of sums of one step each: operands of shape (sums, lanes).
+
+    Raises
+    ------
+    ValueError
+        As `run_steps`.
+
+    """
+    return run_steps(design, weights, activations, np.ones(len(np.asarray(weights)), np.bool_))
 
 
 def run_stream(
@@ -273,11 +284,22 @@ def _fixed(
         return _saturated(steps, starts, bits), np.zeros(len(weights), np.bool_)
     if sums.is_narrow(design):
         narrow = sums.narrow_sums(design, weights, activations)
-        total = sign_extended(running(narrow, starts), bits)
+        exact = narrow if len(starts) == len(narrow) else running(narrow, starts)
+        if _surely_fits(exact, len(weights), design):
+            return Wide.of(exact), np.zeros(len(exact), np.bool_)
+        total = sign_extended(exact, bits)
         return Wide.of(total), np.asarray(delayed(total, starts) + narrow != total)
     wide = sums.wide_sums(design, weights, activations)
     wrapped = wide.running(starts).wrapped(bits)
     return wrapped, (wrapped.delayed(starts) + wide).differs(wrapped)
+
+
+def _surely_fits(running_sums: NDArray[np.int64], steps: int, design: Design) -> bool:
+    """Whether no running sum left the accumulator, nor 64 bits."""
+    if steps * sums.largest_step(design) >= 1 << 63:
+        return False
+    half = 1 << (design.accumulator_bits - 1)
+    return -half <= int(running_sums.min()) and int(running_sums.max()) < half
 
 
 def _saturated(steps: list[int], starts: Indices, bits: int) -> Wide:
@@ -298,17 +320,9 @@ def _window(
     design: Design, weights: Codes, activations: Codes, starts: Indices
 ) -> tuple[Wide, Flags, NDArray[np.int64]]:
     """Running totals of an alignment window, where one step does not fit, and exponents."""
-    products, shifts = sums.significand_products(design, weights, activations)
-    apart = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(weights))) * FAR
-    top = np.maximum.accumulate(shifts.max(axis=1) + apart) - apart
-    trees = sums.aligned_sums(design, products, top[:, None] - shifts)
-    growth = top - delayed(top, starts)
-    total, overflow = _moved_sums(
-        trees if isinstance(trees, list) else trees.tolist(),
-        growth.tolist(),
-        starts,
-        design.accumulator_bits,
-    )
+    trees, top = sums.window_trees(design, weights, activations, starts)
+    growth = (top - delayed(top, starts)).tolist()
+    total, overflow = _moved_sums(trees, growth, starts, design.accumulator_bits)
     return total, overflow, top
 
 
@@ -341,7 +355,7 @@ def _flags(
     found = {"overflow": running_any(overflow, starts)} if "overflow" in names else {}
     if "nan" not in names:
         return found
-    raised = sums.step_flags(design, weights, activations)
+    raised = step_flags(design, weights, activations)
     nan, pos_inf, neg_inf = (
         running_any(flag, starts) for flag in (raised.nan, raised.pos_inf, raised.neg_inf)
     )
@@ -354,6 +368,7 @@ def _flags(
 __all__ = [
     "Outputs",
     "checked_codes",
+    "run_dots",
     "run_steps",
     "run_stream",
     "run_tiles",
