@@ -25,7 +25,7 @@ _COST_LABEL = 400.0
 """For covering another label or its leader, or leaving the frame."""
 
 _COST_LINE = 3.0
-_COST_MARKER = 1.5
+_COST_MARKER = 3.0
 _COST_RIVAL = 30.0
 """For being as near to another labelled point as to the own one."""
 

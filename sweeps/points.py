@@ -97,7 +97,7 @@ def front_numbers(points: Sequence[Point], objectives: Sequence[str]) -> list[in
 
 
 def to_csv(points: Iterable[Point]) -> str:
-    """The points as CSV text with a header; equal points give equal text."""
+    """The points as CSV text with a header; `from_csv` gives exactly these points back."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -139,7 +139,7 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{round(value, 6):.12g}" if isinstance(value, float) else str(value)
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def _value(name: str, cell: str) -> Any:

@@ -27,6 +27,8 @@ Reporter = Callable[[str], AbstractContextManager[Report]]
 """Makes the progress display of a named piece of work; `sweeps.progress.Progress` is one."""
 
 STORE_NAME = "points.sqlite"
+DECIMALS = 6
+"""Of percentages and of costs per lane."""
 
 
 def run(
@@ -200,20 +202,20 @@ def _point(
         images=images,
         correct=correct,
         float_correct=accuracy["float_correct"],
-        accuracy_percent=100 * correct / images,
-        accuracy_low_percent=100 * accuracy["accuracy_low"],
-        accuracy_high_percent=100 * accuracy["accuracy_high"],
-        error_percent=100 * (images - correct) / images,
-        float_accuracy_percent=100 * accuracy["float_correct"] / images,
+        accuracy_percent=round(100 * correct / images, DECIMALS),
+        accuracy_low_percent=round(100 * accuracy["accuracy_low"], DECIMALS),
+        accuracy_high_percent=round(100 * accuracy["accuracy_high"], DECIMALS),
+        error_percent=round(100 * (images - correct) / images, DECIMALS),
+        float_accuracy_percent=round(100 * accuracy["float_correct"] / images, DECIMALS),
         lut=float(area["lut"]),
         sites=float(area["sites"]),
         ff=float(area["ff"]),
         carry=float(area["carry"]),
         dsp=float(area["dsp"]),
-        lut_per_lane=area["lut"] / lanes,
-        sites_per_lane=area["sites"] / lanes,
-        ff_per_lane=area["ff"] / lanes,
-        dsp_per_lane=area["dsp"] / lanes,
+        lut_per_lane=round(area["lut"] / lanes, DECIMALS),
+        sites_per_lane=round(area["sites"] / lanes, DECIMALS),
+        ff_per_lane=round(area["ff"] / lanes, DECIMALS),
+        dsp_per_lane=round(area["dsp"] / lanes, DECIMALS),
     )
 
 
@@ -224,8 +226,8 @@ def _with_measurement(point: Point, counts: Mapping[str, Any]) -> Point:
         sites_measured=float(counts["sites"]),
         ff_measured=float(counts["ff"]),
         carry_measured=float(counts["carry"]),
-        lut_per_lane_measured=counts["lut"] / point.lanes,
-        sites_per_lane_measured=counts["sites"] / point.lanes,
+        lut_per_lane_measured=round(counts["lut"] / point.lanes, DECIMALS),
+        sites_per_lane_measured=round(counts["sites"] / point.lanes, DECIMALS),
     )
 
 
