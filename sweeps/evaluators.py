@@ -18,17 +18,25 @@ from sweeps.store import Record, code_digest
 
 ROOT = Path(__file__).parent.parent
 _ARITHMETIC = ("hw/formats", "hw/design.py", "hw/accumulators.py")
-_ACCURACY = (
+ACCURACY_SOURCES = (
     *_ARITHMETIC,
     "sim/golden",
-    "sweeps/accuracy.py",
-    "sweeps/datasets.py",
-    "sweeps/inference.py",
-    "sweeps/layers.py",
-    "sweeps/models.py",
-    "sweeps/quantize.py",
+    *(
+        f"sweeps/{name}.py"
+        for name in (
+            "accuracy",
+            "arrays",
+            "datasets",
+            "inference",
+            "layers",
+            "models",
+            "products",
+            "quantize",
+            "windows",
+        )
+    ),
 )
-_ESTIMATE = (
+ESTIMATE_SOURCES = (
     *_ARITHMETIC,
     "hw/plan",
     "hw/target.py",
@@ -86,9 +94,14 @@ def standard() -> Evaluators:
         accuracy=accuracy,
         estimate=estimate,
         measure=measure,
-        accuracy_salt=code_digest(*(ROOT / name for name in _ACCURACY)),
-        estimate_salt=code_digest(*(ROOT / name for name in _ESTIMATE)),
+        accuracy_salt=_digest(ACCURACY_SOURCES),
+        estimate_salt=_digest(ESTIMATE_SOURCES),
     )
+
+
+def _digest(names: Sequence[str]) -> str:
+    paths = [ROOT / name for name in names]
+    return code_digest(*(path for path in paths if path.exists()))
 
 
 def describe_network(name: str, dataset: str) -> Network:

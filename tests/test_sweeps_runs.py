@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +10,15 @@ import pytest
 from hw.design import from_record
 from hw.formats import parse
 from sweeps import runs
-from sweeps.evaluators import Evaluators, Network, describe_network, standard
+from sweeps.evaluators import (
+    ACCURACY_SOURCES,
+    ESTIMATE_SOURCES,
+    ROOT,
+    Evaluators,
+    Network,
+    describe_network,
+    standard,
+)
 from sweeps.points import read_points
 from sweeps.progress import Progress
 from sweeps.spec import parse_spec
@@ -28,6 +38,7 @@ target: [xcup, ice40]
 """
 SWEEP = parse_spec(TEXT, "small.yaml")
 CALLS: list[Record] = []
+LIGHT = ("hw/__init__.py", "sim/__init__.py", "sweeps/__init__.py", "hw/errors.py")
 
 
 def accuracy(record: Record) -> Record:
@@ -220,3 +231,19 @@ def test_the_standard_accuracy_is_that_of_the_golden_arithmetic():
     assert result["images"] == 540
     assert abs(result["correct"] - result["float_correct"]) <= 5
     assert result["accuracy_low"] < result["correct"] / 540 < result["accuracy_high"]
+
+
+@pytest.mark.parametrize(
+    ("module", "covered"),
+    [("sweeps.accuracy", ACCURACY_SOURCES), ("sweeps.autotune, costmodel", ESTIMATE_SOURCES)],
+)
+def test_the_salt_covers_all_the_code_that_is_imported(module, covered):
+    program = f"import sys, {module}\nprint(*(m.__file__ for m in sys.modules.values() if m))"
+    program = program.replace("if m)", "if getattr(m, '__file__', None))")
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    files = [Path(name) for name in found.stdout.split()]
+    own = [f.relative_to(ROOT) for f in files if f.is_relative_to(ROOT)]
+    own = [f for f in own if f.parts[0] in ("hw", "sim", "costmodel", "sweeps")]
+    assert len(own) > 5, found.stderr
+    paths = [Path(name) for name in (*covered, *LIGHT)]
+    assert [f for f in own if not any(f.is_relative_to(path) for path in paths)] == []
