@@ -291,9 +291,14 @@ class _Shard:
         return verdicts
 
     def _cross_check(self, verdicts: list[Verdict], log: Path) -> None:
+        from xml.etree.ElementTree import ParseError
+
         from cocotb_tools.check_results import get_results
 
-        tests, failed = get_results(self.folder / "results.xml")
+        try:
+            tests, failed = get_results(self.folder / "results.xml")
+        except (RuntimeError, ParseError):
+            raise ToolFailed(f"the simulator left no test report (log: {log})") from None
         wrong = sum(not verdict.passed for verdict in verdicts)
         if (tests, failed) != (len(verdicts), wrong):
             raise ToolFailed(

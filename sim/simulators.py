@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sim import harness, toolchain
-from sim.process import Children, appearing
+from sim.process import Children, ToolFailed, appearing
 
 RUNTIME = ("verilated", "verilated_vpi", "verilated_threads", "verilated_random")
 """Sources of Verilator's runtime that a model without tracing needs."""
 DEFINES = ("-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0", "-DVM_TRACE=0")
 FLAGS = ("-std=c++17", "-fno-strict-aliasing", "-w", "-pipe")
 Command = list[str | Path]
+_RUNTIME_LOCK = threading.Lock()
 WAIVED = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
 
 
@@ -61,41 +64,46 @@ def _build_icarus(source: Path, folder: Path, children: Children) -> list[str]:
 
 def _build_verilator(source: Path, folder: Path, children: Children) -> list[str]:
     """Verilate, then compile two files (all that runs, all that starts up) and link the runtime."""
+    model, program = folder / "model", folder / "bench"
+    with ThreadPoolExecutor(2) as beside:
+        runtime = beside.submit(_runtime, folder, children)
+        _verilate(source, model, folder, children)
+        sources = sorted(model.glob("Vtop*.cpp"))
+        slow = [path for path in sources if path.name.endswith("Slow.cpp")]
+        startup = beside.submit(_compile, folder, "startup", slow, "-O0", children)
+        fast = [*(path for path in sources if path not in slow), _main()]
+        objects = [_compile(folder, "model", fast, "-O1", children), startup.result()]
+        kept = runtime.result()
+    try:
+        _link(program, [*objects, kept], folder, children)
+    except ToolFailed:  # perhaps the kept runtime is damaged
+        kept.unlink(missing_ok=True)
+        _link(program, [*objects, _runtime(folder, children)], folder, children)
+    return [str(program)]
+
+
+def _verilate(source: Path, model: Path, folder: Path, children: Children) -> None:
+    options: Command = ["--cc", "--vpi", "--prefix", "Vtop", "--top-module", harness.TOP]
+    options += ["-Mdir", model, "--timescale", "1ns/1ps", "--no-timing", "--quiet", *WAIVED]
+    command: Command = [toolchain.verilator().path, *options, source]
+    surroundings = os.environ | {"VERILATOR_ROOT": str(toolchain.verilator_root())}
+    children.run("Verilator", command, folder, folder / "verilator.log", surroundings)
+
+
+def _main() -> Path:
+    """Return cocotb's main program for Verilator."""
     import cocotb_tools.config
 
-    runtime = _runtime(folder, children)
-    model = folder / "model"
-    options: Command = [
-        "--cc",
-        "--vpi",
-        "--prefix",
-        "Vtop",
-        "--top-module",
-        harness.TOP,
-        "-Mdir",
-        model,
-    ]
-    options += ["--timescale", "1ns/1ps", "--no-timing", "--quiet", *WAIVED]
-    root = toolchain.verilator_root()
-    verilator: Command = [toolchain.verilator().path, *options, source]
-    surroundings = os.environ | {"VERILATOR_ROOT": str(root)}
-    children.run("Verilator", verilator, folder, folder / "verilator.log", surroundings)
-    main = Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
-    objects = [
-        _compile(folder, "startup", sorted(model.glob("Vtop*Slow.cpp")), "-O0", children),
-        _compile(
-            folder,
-            "model",
-            [p for p in sorted(model.glob("Vtop*.cpp")) if "Slow" not in p.name] + [main],
-            "-O1",
-            children,
-        ),
-    ]
-    program, libraries = folder / "bench", cocotb_tools.config.libs_dir
-    link: Command = [toolchain.compiler().path, "-o", program, *objects, runtime, f"-L{libraries}"]
+    return Path(cocotb_tools.config.share_dir) / "lib" / "verilator" / "verilator.cpp"
+
+
+def _link(program: Path, objects: list[Path], folder: Path, children: Children) -> None:
+    import cocotb_tools.config
+
+    libraries = cocotb_tools.config.libs_dir
+    link: Command = [toolchain.compiler().path, "-o", program, *objects, f"-L{libraries}"]
     link += [f"-Wl,-rpath,{libraries}", "-lcocotbvpi_verilator", "-pthread"]
     children.run("the linker", link, folder, folder / "link.log")
-    return [str(program)]
 
 
 def _compile(folder: Path, name: str, sources: list[Path], level: str, children: Children) -> Path:
@@ -121,15 +129,21 @@ def _flags() -> list[str]:
 
 def _runtime(folder: Path, children: Children) -> Path:
     """Return Verilator's runtime as one object file, compiled once per version and kept."""
+    kept = runtime_path()
+    with _RUNTIME_LOCK:
+        if kept.is_file():
+            return kept
+        include = toolchain.verilator_root() / "include"
+        unit = folder / "runtime.cpp"
+        unit.write_text("".join(f'#include "{include / name}.cpp"\n' for name in RUNTIME))
+        with appearing(kept) as partial:
+            command: Command = [toolchain.compiler().path, "-Os", *_flags(), "-c", unit]
+            children.run("g++", [*command, "-o", partial], folder, folder / "runtime.log")
+    return kept
+
+
+def runtime_path() -> Path:
+    """Return where the compiled runtime of these versions is kept."""
     versions = f"{toolchain.verilator().version} {toolchain.compiler().version} {FLAGS} {DEFINES}"
     key = hashlib.sha256(f"{versions} {toolchain.verilator_root()}".encode()).hexdigest()[:16]
-    kept = toolchain.cache_folder() / "verilator" / f"runtime-{key}.o"
-    if kept.is_file():
-        return kept
-    include = toolchain.verilator_root() / "include"
-    unit = folder / "runtime.cpp"
-    unit.write_text("".join(f'#include "{include / name}.cpp"\n' for name in RUNTIME))
-    with appearing(kept) as partial:
-        command: Command = [toolchain.compiler().path, "-O2", *_flags(), "-c", unit, "-o", partial]
-        children.run("g++", command, folder, folder / "runtime.log")
-    return kept
+    return toolchain.cache_folder() / "verilator" / f"runtime-{key}.o"

@@ -12,7 +12,7 @@ from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray
 from hw.formats import Format, Special
 
-Codes = NDArray[np.uint16]
+Codes = NDArray[np.unsignedinteger]
 Flags = NDArray[np.bool_]
 
 EXHAUSTIVE_BITS = 16
@@ -119,6 +119,18 @@ def random_steps(design: Design, count: int, rng: np.random.Generator) -> Steps:
         codes = np.where(mixed, corners, codes)
         drawn.append(np.where((mode > 0.9) & single, format.encode(0), codes).astype(np.uint16))
     return Steps(drawn[0], drawn[1], rng.random(count) < 1 / rng.integers(1, 40, size=count))
+
+
+def uniform_steps(design: Design, count: int, rng: np.random.Generator) -> Steps:
+    """Return steps of uniformly random codes, made as fast as random bytes."""
+    drawn: list[Codes] = []
+    for format in (design.weight, design.activation):
+        top, shape = 1 << format.bits, (count, design.lanes)
+        if format.bits <= 8:
+            drawn.append(rng.integers(top, size=shape, dtype=np.uint8))
+        else:
+            drawn.append(rng.integers(top, size=shape, dtype=np.uint16))
+    return Steps(drawn[0], drawn[1], rng.integers(256, size=count, dtype=np.uint8) < 32)
 
 
 def pair_steps(design: Design, rng: np.random.Generator) -> Steps:
