@@ -1,15 +1,17 @@
 """Floor 2b: golden arithmetic: the right bits, exactly. Integers decide; floats only carry them.
 
-`GoldenCore` is the specification on Python ints; `run_steps` and its kin are the
-vectorised paths proven equal to it; `cast`, `encode` and `decode` convert between values and codes;
+`GoldenCore` is the specification on Python ints; `run_steps` and its kin are the vectorised paths
+proven equal to it; `cast`, `encode` and `decode` convert between values and codes;
 `matmul` gives the sums of whole matrices of values.
 """
 
 from sim.golden.convert import cast, decode, encode
 from sim.golden.matmul import matmul
 from sim.golden.operand import Operand
+from sim.golden.outputs import Outputs
 from sim.golden.scalar import GoldenCore, Output, array_results
-from sim.golden.vector import Outputs, run_dots, run_steps, run_stream, run_tiles
+from sim.golden.tiles import run_tiles
+from sim.golden.vector import run_dots, run_steps, run_stream
 
 __all__ = [
     "GoldenCore",
