@@ -206,8 +206,7 @@ def check(
         raise ValueError(f"a check needs at least one vector, not {vectors}")
     bulk, rng = Bulk(verilog, design), np.random.default_rng(seed)
     start = time.perf_counter()
-    mixed = _mixed(design, min(vectors, MIXED_STEPS), rng)
-    idle = rng.random(len(mixed)) < 0.2
+    mixed, idle = _mixed(design, min(vectors, MIXED_STEPS), rng)
     wrong, first = bulk.check(mixed, model, idle)
     done = int((~idle).sum())
     with ThreadPoolExecutor(1) as pool:
@@ -237,15 +236,21 @@ def _arguments(steps: Steps) -> tuple[Codes, Codes, NDArray[np.bool_]]:
     return steps.weight, steps.activation, steps.last
 
 
-def _mixed(design: Design, count: int, rng: np.random.Generator) -> Steps:
-    """Return corners, biased random steps and sums beyond the accumulator."""
-    parts = [corner_steps(design, rng), random_steps(design, count, rng)]
-    return join([*parts, overflow_steps(design, rng)], design.lanes)
+def _mixed(design: Design, count: int, rng: np.random.Generator) -> tuple[Steps, NDArray[np.bool_]]:
+    """Return corners and biased random steps, some of them idle, and sums beyond the bounds."""
+    plain = join([corner_steps(design, rng), random_steps(design, count, rng)], design.lanes)
+    beyond = overflow_steps(design, rng)
+    idle = np.concatenate([rng.random(len(plain)) < 0.2, np.zeros(len(beyond), np.bool_)])
+    return join([plain, beyond], design.lanes), idle
 
 
 def _codes(codes: Codes, bits: int, shape: tuple[int, int], what: str) -> NDArray[Any]:
     if codes.shape != shape:
         raise ValueError(f"{what} must have the shape {shape}, not {codes.shape}")
+    roomy = codes.dtype.kind != "u" or 8 * codes.dtype.itemsize > bits
+    if roomy and codes.size and not 0 <= codes.min() <= codes.max() < 1 << bits:
+        wrong = codes[(codes < 0) | (codes >= 1 << bits)].flat[0]
+        raise ValueError(f"{what} lie in 0..{(1 << bits) - 1}, not {wrong}")
     return np.ascontiguousarray(codes, np.uint8 if bits <= 8 else np.uint16)
 
 

@@ -1,0 +1,87 @@
+"""Wrong hardware, made from right hardware by one change in its Verilog."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sim.harness import Case
+
+Change = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    base: str
+    pattern: str
+    replacement: str
+
+    def of(self, case: Case) -> Case:
+        text, count = re.subn(self.pattern, self.replacement, case.verilog, flags=re.MULTILINE)
+        if not count:
+            raise LookupError(f"mutant {self.name}: nothing matches {self.pattern}")
+        return replace(case, verilog=text)
+
+
+BASES = {
+    "mac": {"kind": "mac", "weight": "int4", "accumulator": "exact:16"},
+    "saturate": {"kind": "mac", "weight": "int4", "accumulator": "saturate:9"},
+    "special": {"kind": "mac", "weight": "e2m1", "accumulator": "exact:8"},
+    "window": {"kind": "mac", "weight": "e3m1", "accumulator": "window:6:8"},
+    "dot": {"kind": "dot", "weight": "int4", "activation": "uint3", "lanes": 4},
+    "array": {"kind": "array", "weight": "int4", "rows": 3, "columns": 2},
+}
+
+ADDER = r"^(  assign \{ _\d+_\[\d+\], exact \} =) (.*) \+ (\{.*\});"
+
+CORE_MUTANTS = (
+    Mutant("dead output", "mac", r"^    total <= .*;", "    total <= 0;"),
+    Mutant("stuck valid", "mac", r"^    total_valid <= .*;", "    total_valid <= 1;"),
+    Mutant("valid without last", "mac", r"(= rst \? 1'h0 :) ends;", r"\1 valid;"),
+    Mutant(
+        "dropped carry",
+        "mac",
+        ADDER,
+        r"\1 ((((\2) >> 8) + ((\3) >> 8)) << 8) | ({8'h0, \2} + \3 & 255);",
+    ),
+    Mutant("off-by-one shift", "mac", r"^  assign value = (.*);", r"  assign value = (\1) << 1;"),
+    Mutant("unsigned product", "mac", r"\$signed\(weight\) \* ", "weight * "),
+    Mutant("sum goes on after last", "mac", r"assign clear = rst \| ends;", "assign clear = rst;"),
+    Mutant("reset keeps the sum", "mac", r"assign clear = rst \| ends;", "assign clear = ends;"),
+    Mutant("adds without valid", "mac", r"= valid \? exact : accumulator;", "= exact;"),
+    Mutant("overflow not sticky", "mac", r"= overflow_register \| ", "= "),
+    Mutant("overflow never", "mac", r"^    overflow <= .*;", "    overflow <= 0;"),
+    Mutant("upper bound", "saturate", r"9'h0ff", "9'h0fe"),
+    Mutant("lower bound", "saturate", r"9'h100", "9'h101"),
+    Mutant(
+        "swapped infinities",
+        "special",
+        r"\.neg_inf\(neg_inf\)([^;]*)\.pos_inf\(pos_inf\)",
+        r".neg_inf(pos_inf)\1.pos_inf(neg_inf)",
+    ),
+    Mutant("wrong tie", "window", r"(\{ 2'h0, (level_\w+)\[5:2\] \})", r"(\1 + \2[1])"),
+    Mutant(
+        "swapped flags",
+        "special",
+        r"\.nan\(nan\)([^;]*)\.overflow\(overflow\)",
+        r".nan(overflow)\1.overflow(nan)",
+    ),
+    Mutant("first lane twice", "dot", r"\.weight\(weight\[7:4\]\)", ".weight(weight[3:0])"),
+)
+
+ARRAY_MUTANTS = (
+    Mutant(
+        "takes no operands", "array", r"assign operands_ready = .*;", "assign operands_ready = 0;"
+    ),
+    Mutant(
+        "always takes operands",
+        "array",
+        r"assign operands_ready = .*;",
+        "assign operands_ready = 1;",
+    ),
+    Mutant("does not wait", "array", r"= result_valid & result_ready;", "= result_valid;"),
+    Mutant("stuck valid", "array", r"^    result_valid <= .*;", "    result_valid <= 1;"),
+    Mutant("no result", "array", r"^    result_valid <= .*;", "    result_valid <= 0;"),
+    Mutant("dead output", "array", r"^    total <= .*;", "    total <= 0;"),
+    Mutant("wrong weight", "array", r"(array_w0_\w+ <=) weight\[3:0\];", r"\1 ~weight[3:0];"),
+)
