@@ -1,3 +1,4 @@
+import random
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,20 @@ def test_numbers_yaml_reads_in_odd_ways():
         compose(".nan", "x").number(0, 9)
     with pytest.raises(ValueError, match="must be text, not empty"):
         compose("~", "x").text("text")
+
+
+def test_damaged_specs_give_one_line_or_a_sweep():
+    text = (SPECS / "digits.yaml").read_text()
+    scraps = ["{", "]", ":", "-", "8..2", "~", "yes", "1e9", "'", '"', "*a", "!x", "|", "\t", "\0"]
+    chance = random.Random(7)
+    refusals = []
+    for _ in range(400):
+        place = chance.randrange(len(text))
+        scrap = chance.choice([*scraps, ""])
+        damaged = text[:place] + scrap + text[place + chance.randrange(9) :]
+        try:
+            parse_spec(damaged)
+        except ValueError as error:
+            refusals.append(str(error))
+    assert 100 < len(refusals) < 400
+    assert not [message for message in refusals if "\n" in message]
