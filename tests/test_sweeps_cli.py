@@ -1,5 +1,6 @@
 """sweeps.cli: what the commands print and write; JSON contracts; exit codes."""
 
+import csv
 import json
 import re
 import subprocess
@@ -270,3 +271,70 @@ def test_version(run):
     code, out, _ = run("--version")
     assert code == 0
     assert re.fullmatch(r"macloom \d+\.\d+\.\d+\n", out)
+
+
+SPEC = """\
+version: 1
+network: digits_cnn
+weights: [int3, e2m1fn]
+activations: [uint4, e2m1fn]
+output: results
+"""
+
+
+@pytest.fixture
+def swept(run_json, tmp_path, monkeypatch):
+    """A small sweep that was run: its record, in its folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("spec.yaml").write_text(SPEC)
+    return run_json("sweep", "spec.yaml", "--workers", "1")
+
+
+def test_sweep_writes_one_row_per_point(swept):
+    assert swept["points"] == 4
+    assert {Path(name).name for name in swept["files"]} == {
+        "points.csv",
+        "pareto.png",
+        "pareto.svg",
+    }
+    with Path("results/points.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    pairs = {(row["weight"], row["activation"]) for row in rows}
+    assert pairs == {(w, a) for w in ("int3", "e2m1fn") for a in ("uint4", "e2m1fn")}
+    assert {"error_percent", "sites_per_lane", "accuracy_low_percent"} <= set(rows[0])
+    best = [point["weight"] for point in swept["front"]]
+    assert sorted(best) == sorted(row["weight"] for row in rows if row["on_front"] == "true")
+
+
+def test_a_sweep_again_is_the_same_and_reuses_its_points(swept, run):
+    before = Path("results/points.csv").read_bytes()
+    code, out, err = run("sweep", "spec.yaml", "--workers", "1")
+    assert code == 0
+    assert "4/4 (4 already there)" in err
+    assert "the front" in out
+    assert Path("results/points.csv").read_bytes() == before
+
+
+def test_plot_draws_what_sweep_drew(swept, run, run_json):
+    record = run_json("plot", "results/points.csv", "-o", "again/figure")
+    assert record["files"] == ["again/figure.png", "again/figure.svg"]
+    assert Path("again/figure.png").read_bytes()[:4] == b"\x89PNG"
+    run("plot", "results/points.csv", "-o", "third.png")
+    assert Path("third.png").read_bytes() == Path("again/figure.png").read_bytes()
+    code, out, _ = run("plot", "results/points.csv", "-o", "one.svg")
+    assert (code, out) == (0, "one.svg\n")
+    assert Path("one.svg").read_text().startswith("<?xml")
+    assert run("plot", "results/points.csv", "-o", "one.gif")[0] == 2
+
+
+def test_sweep_takes_the_name_of_a_shipped_one(monkeypatch, run, tmp_path):
+    from sweeps import runs
+
+    seen = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs, "run", lambda spec, store, **_: seen.append(spec) or [])
+    monkeypatch.setattr(runs, "write_results", lambda points, folder: [])
+    code, _, _ = run("sweep", "digits", "-o", "elsewhere")
+    assert code == 0
+    assert seen[0].name == "digits"
+    assert len(seen[0].pairs) > 1100
