@@ -57,7 +57,11 @@ class BoothRowAdder(wiring.Component):
 
 
 class Multiplier(wiring.Component):
-    """A plain ``*`` in a module of its own, which Yosys maps to one DSP block. Combinational."""
+    """A plain ``*`` in a module of its own: LUTs, or one DSP block where these are allowed.
+
+    Mapped together with the logic around it, such as a significand forced to zero, it costs more.
+    Combinational.
+    """
 
     def __init__(self, plan: ProductPlan) -> None:
         self.plan = plan
@@ -93,16 +97,13 @@ def build_product(
     """Add the product's hardware to a module and return the product, as wide as its range."""
     if plan.structure == "rows":
         return _build_rows(m, platform, plan, weight, activation)
-    if plan.structure == "dsp":
-        block = Multiplier(plan)
-        name = f"multiplier_{plan.weight_bits}_{plan.activation_bits}"
-        place(m, platform, name, block)
-        m.d.comb += [block.weight.eq(weight), block.activation.eq(activation)]
-        return block.product
     if plan.structure == "table":
         return place_table(m, platform, plan, _entries(plan), weight, activation)
-    product = read(weight, plan.weight) * read(activation, plan.activation)
-    return named(m, "product", product, plan.bounds.bits)
+    block = Multiplier(plan)
+    name = f"multiplier_{plan.weight_bits}_{plan.activation_bits}"
+    place(m, platform, name, block)
+    m.d.comb += [block.weight.eq(weight), block.activation.eq(activation)]
+    return block.product
 
 
 def _build_rows(
