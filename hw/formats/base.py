@@ -179,8 +179,11 @@ class Format(ABC):
 
     @property
     def slug(self) -> str:
-        """Name made of letters, digits and underscores, for files, modules and shells."""
-        return self.name.replace("<", "_").replace(",", "_").replace(">", "")
+        """Name made of letters, digits and underscores, for files, modules and shells.
+
+        A minus sign is spelt ``n``.
+        """
+        return self.name.replace("<", "_").replace(",", "_").replace(">", "").replace("-", "n")
 
     def check_code(self, code: int) -> int:
         """Return the code, or raise ValueError if it is not one of this format."""

@@ -34,7 +34,8 @@ def _integer(match: re.Match[str]) -> Format:
 
 
 def _fixed(match: re.Match[str]) -> Format:
-    return FixedFormat(int(match["width"]), int(match["integer"]), is_signed=not match["unsigned"])
+    integer_bits = int(match["integer"].replace("n", "-"))
+    return FixedFormat(int(match["width"]), integer_bits, is_signed=not match["unsigned"])
 
 
 def _minifloat(match: re.Match[str]) -> Format:
@@ -49,7 +50,7 @@ def _minifloat(match: re.Match[str]) -> Format:
 _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Format]], ...] = (
     (re.compile(r"(?P<unsigned>u?)int(?P<width>\d{1,4})"), _integer),
     (
-        re.compile(r"(?P<unsigned>u?)fixed[<_](?P<width>\d{1,4})[,_](?P<integer>-?\d{1,5})>?"),
+        re.compile(r"(?P<unsigned>u?)fixed[<_](?P<width>\d{1,4})[,_](?P<integer>[-n]?\d{1,5})>?"),
         _fixed,
     ),
     (

@@ -74,6 +74,8 @@ class MinifloatFormat(Format):
                 f"infinities and NaNs in the top exponent need E >= 2 and M >= 1, "
                 f"not e{self.exponent_bits}m{self.fraction_bits}"
             )
+        if self.specials is Specials.FN and self.exponent_bits + self.fraction_bits == 1:
+            raise ValueError("e1m0fn has no number but 0: use e1m0finite")
         if self.specials is Specials.FN and (self.exponent_bits, self.fraction_bits) in OCP_FINITE:
             object.__setattr__(self, "specials", Specials.FINITE)
 
@@ -121,11 +123,6 @@ class MinifloatFormat(Format):
             ocp = (self.exponent_bits, self.fraction_bits) in OCP_FINITE
             return "fn" if ocp else "finite"
         return str(self.specials.value)
-
-    @property
-    def slug(self) -> str:
-        """The name; a negative bias is spelt with an ``n``."""
-        return self.name.replace("b-", "bn")
 
     @property
     def lsb_exponent(self) -> int:
