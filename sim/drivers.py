@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ RESET, RESULT_READY, OPERANDS_VALID, OPERANDS_LAST = range(4)
 """Positions of an array's handshake in its input word."""
 OPERANDS_READY, RESULT_VALID = range(2)
 """Positions of an array's handshake in its output word."""
+
+ROWS_AT_ONCE = 4096
 
 
 class Driver(Protocol):
@@ -31,13 +34,18 @@ class CoreDriver:
 
     def __init__(self, words: Bits, latency: int) -> None:
         idle = np.zeros((latency, words.shape[1]), np.uint8)
-        texts = bit_strings(np.concatenate([words, idle]))
-        narrow = words.shape[1] <= 32  # which the simulator takes faster as an integer
-        self._words: Iterator[Word] = iter([int(t, 2) for t in texts] if narrow else texts)
+        self._words = chain(_words(words), _words(idle))
 
     def word(self, response: str) -> Word | None:
         """Return the next word."""
         return next(self._words, None)
+
+
+def _words(bits: Bits) -> Iterator[Word]:
+    """Give rows of bits as words: narrow ones as integers, which simulators take faster."""
+    for start in range(0, len(bits), ROWS_AT_ONCE):
+        for text in bit_strings(bits[start : start + ROWS_AT_ONCE]):
+            yield int(text, 2) if len(text) <= 32 else text
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ EXHAUSTIVE_BITS = 16
 DEFAULT_VECTORS = 10_000
 LONGEST_RUN = 150_000
 """Steps spent at most on driving one sum beyond its accumulator."""
+LONGEST_TILE = 20_000
+"""The same for a tile of an array."""
 IDLE_SHARE = 0.15
 
 
@@ -229,7 +231,8 @@ def array_stimulus(design: OutputStationaryArray, vectors: int, seed: int) -> li
     """
     rng = np.random.default_rng(seed)
     tiles = max(vectors // (design.rows * design.columns), 4)
-    run = overflow_run(design) or 8
+    run = overflow_run(design)
+    run = run if 0 < run <= LONGEST_TILE else 8
     everything = _tiles(design, [run, run, *_lengths(rng, 2)], rng, extremes=True)
     cut = _tiles(design, [5], rng)
     return [
