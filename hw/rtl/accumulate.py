@@ -9,8 +9,11 @@ from amaranth.lib.wiring import In, Out
 from hw.accumulators import AccumulatorKind
 from hw.plan import AccumulatePlan
 from hw.rtl.bits import extend, named
+from hw.rtl.library import place
 
 SPECIAL_FLAGS = ("nan", "pos_inf", "neg_inf")
+INLINE_TOP_BITS = 3
+"""Up to so many top bits are compared within the LUT that clamps a bit."""
 
 
 def step_ports(
@@ -84,6 +87,22 @@ class SumRegisters:
             self.m.d.comb += getattr(self.core, flag).eq(value)
 
 
+class Fits(wiring.Component):
+    """Whether the `top` bits of a sum are all the same. Ports: `top`, `fits`. Combinational.
+
+    A module of its own: mapped together with the clamping, it is repeated for each bit.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__({"top": In(bits), "fits": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Compare."""
+        m = Module()
+        m.d.comb += self.fits.eq(~(self.top.any() & ~self.top.all()))
+        return m
+
+
 class Accumulator(wiring.Component):
     """Adds one addend per step and keeps the sum.
 
@@ -112,15 +131,21 @@ class Accumulator(wiring.Component):
         else:
             terms = before + addend
         exact = named(m, "exact", terms, width)
-        registers.follow(state, self._limited(m, exact), self.total)
+        registers.follow(state, self._limited(m, platform, exact), self.total)
         registers.flags(plan.flags, self._overflowed(state, exact))
         return m
 
-    def _limited(self, m: Module, exact: Value) -> Value:
+    def _limited(self, m: Module, platform: object, exact: Value) -> Value:
         bits = self.plan.bits
         if self.plan.kind is not AccumulatorKind.SATURATE:
             return exact[:bits]
-        fits = named(m, "fits", ~(exact[bits - 1 :].any() & ~exact[bits - 1 :].all()))
+        check = Fits(len(exact) - bits + 1)
+        if len(check.top) > INLINE_TOP_BITS:
+            place(m, platform, "fits", check)
+        else:
+            m.submodules.check = check
+        m.d.comb += check.top.eq(exact[bits - 1 :])
+        fits = check.fits
         negative = exact[-1]
         limit = Mux(negative, 1 << (bits - 1), (1 << (bits - 1)) - 1)
         return named(m, "limited", Mux(fits, exact[:bits], limit), bits)
