@@ -44,7 +44,7 @@ CORE_MUTANTS = (
         ADDER,
         r"\1 ((((\2) >> 8) + ((\3) >> 8)) << 8) | ({8'h0, \2} + \3 & 255);",
     ),
-    Mutant("off-by-one shift", "mac", r"^  assign value = (.*);", r"  assign value = (\1) << 1;"),
+    Mutant("off-by-one shift", "mac", r"= (\$signed\(weight\) \* .*);", r"= (\1) << 1;"),
     Mutant("unsigned product", "mac", r"\$signed\(weight\) \* ", "weight * "),
     Mutant("sum goes on after last", "mac", r"assign clear = rst \| ends;", "assign clear = rst;"),
     Mutant("reset keeps the sum", "mac", r"assign clear = rst \| ends;", "assign clear = ends;"),
