@@ -24,7 +24,7 @@ from cocotb.triggers import Timer
 from sim.drivers import ArrayDriver, ArraySegment, CoreDriver, Driver
 from sim.monitors import ArrayMonitor, CoreMonitor, Monitor
 from sim.ports import bit_strings, text_bits
-from sim.scoreboard import Scoreboard
+from sim.scoreboard import Scoreboard, port_values
 
 FOLDER = "MACLOOM_BENCH"
 PERIOD_NS = 4
@@ -95,7 +95,8 @@ async def _check_core(
     monitor = CoreMonitor()
     cycles = await play(dut, index, CoreDriver(words, latency), monitor)
     seen = text_bits(monitor.responses, expected.shape[1])[latency:]
-    board.compare(expected, seen, "cycle")
+    inputs = [(name, width) for name, width in case["inputs"]]
+    board.compare(expected, seen, "cycle", lambda row: port_values(inputs, words[row]))
     return case["vectors"], cycles
 
 

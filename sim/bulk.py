@@ -27,7 +27,6 @@ from sim.expected import Model
 from sim.golden.vector import Outputs, run_steps
 from sim.ports import check_ports
 from sim.process import Children, appearing, work_folder
-from sim.runner import Mismatch, Verdict
 from sim.vectors import (
     Codes,
     Steps,
@@ -37,6 +36,7 @@ from sim.vectors import (
     random_steps,
     uniform_steps,
 )
+from sim.verdict import Mismatch, Verdict
 
 CHUNK = 1 << 17
 """Steps that are simulated while the golden model works on the steps before."""

@@ -65,13 +65,14 @@ def read_case(path: Path) -> Case:
     import json
 
     from hw.design import from_record
+    from hw.rtl.emit import MARK
 
     text = path.read_text(encoding="utf-8")
-    mark, first = "// macloom ", text.split("\n", 1)[0]
-    if not first.startswith(mark):
+    first = text.split("\n", 1)[0]
+    if not first.startswith(MARK):
         raise ValueError(f"the first line of {path} must be a macloom record")
     try:
-        record = json.loads(first.removeprefix(mark))
+        record = json.loads(first.removeprefix(MARK))
         design = from_record(record["design"])
         latency = int(record["latency_cycles"])
     except (KeyError, TypeError, json.JSONDecodeError) as error:

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,80 +22,15 @@ from sim import simulators, toolchain
 from sim.expected import Model, array_response, array_words, core_response, core_words
 from sim.golden.vector import run_steps
 from sim.harness import Case, harness, read_case
-from sim.ports import output_layout
+from sim.ports import input_layout, output_layout
 from sim.process import Children, ToolFailed, work_folder
 from sim.vectors import DEFAULT_VECTORS, array_stimulus, core_stimulus
+from sim.verdict import Mismatch, Verdict
 
 __all__ = ["Case", "Mismatch", "Verdict", "read_case", "simulate"]
 
 Progress = Callable[[int, int, str], None]
 """Called with designs done, designs in all, and what is going on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mismatch:
-    """The first difference found.
-
-    Parameters
-    ----------
-    where
-        Cycle, or segment and result, of the bench.
-    port
-        Output that differs.
-    expected, got
-        Its bits, highest first; X for a bit that is neither 0 nor 1.
-
-    """
-
-    where: str
-    port: str
-    expected: str
-    got: str
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a simulation of one design found.
-
-    Parameters
-    ----------
-    design
-        Name of the design.
-    vectors
-        Steps of a MAC or dot product, result words of an array, that were compared.
-    mismatches
-        Clock cycles (MAC, dot product) or result beats (array) with a wrong bit, and broken
-        protocol rules.
-    exhaustive
-        Whether every pair of codes was among the vectors.
-    cycles
-        Clock cycles simulated.
-    seconds
-        Time this design took in the simulator, building excluded.
-    simulator
-        Name and version.
-    first
-        The first difference.
-
-    """
-
-    design: str
-    vectors: int
-    mismatches: int
-    exhaustive: bool
-    cycles: int
-    seconds: float
-    simulator: str
-    first: Mismatch | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether vectors were compared and none differed."""
-        return self.vectors > 0 and self.mismatches == 0
-
-    def to_record(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return asdict(self)
 
 
 def simulate(
@@ -242,6 +177,7 @@ class _Shard:
         else:
             arrays, entry["vectors"], entry["exhaustive"] = self._prepare_core(design, model)
             entry["fields"] = fields
+            entry["inputs"] = [(field.name, field.width) for field in input_layout(design).fields]
         np.savez(self.folder / f"case{index}.npz", **arrays)
         return entry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,24 @@ class Scoreboard:
         self.mismatches = 0
         self.first: dict[str, Any] | None = None
 
-    def compare(self, expected: Bits, seen: Bits, where: str) -> None:
-        """Compare two matrices of words; rows that only one of them has are mismatches."""
+    def compare(
+        self,
+        expected: Bits,
+        seen: Bits,
+        where: str,
+        describe: Callable[[int], str] | None = None,
+    ) -> None:
+        """Compare two matrices of words; rows that only one of them has are mismatches.
+
+        `describe` gives more words about the place of the first different row.
+        """
         both = min(len(expected), len(seen))
         wrong = np.flatnonzero((expected[:both] != seen[:both]).any(axis=1))
         self.mismatches += len(wrong)
         if len(wrong):
             row = int(wrong[0])
-            self._remember(f"{where} {row}", self._difference(expected[row], seen[row]))
+            place = f"{where} {row}{describe(row) if describe else ''}"
+            self._remember(place, self._difference(expected[row], seen[row]))
         if len(expected) != len(seen):
             self.mismatches += abs(len(expected) - len(seen))
             counts = {"expected": str(len(expected)), "got": str(len(seen)), "port": "words"}
@@ -59,3 +70,13 @@ class Scoreboard:
                 return {"port": name, "expected": want, "got": got}
             start += width
         return {"port": "?", "expected": "", "got": ""}
+
+
+def port_values(fields: list[tuple[str, int]], word: Bits) -> str:
+    """Return the values of ports in a word, such as `` (valid=1 weight=0x3f)``."""
+    texts, start = [], 0
+    for name, width in fields:
+        value = int("".join(map(str, word[start : start + width].tolist())), 2)
+        texts.append(f"{name}={value if width == 1 else hex(value)}")
+        start += width
+    return f" ({' '.join(texts)})"

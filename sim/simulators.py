@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -83,6 +84,7 @@ def _build_verilator(source: Path, folder: Path, children: Children) -> list[str
 
 
 def _verilate(source: Path, model: Path, folder: Path, children: Children) -> None:
+    shutil.rmtree(model, ignore_errors=True)
     options: Command = ["--cc", "--vpi", "--prefix", "Vtop", "--top-module", harness.TOP]
     options += ["-Mdir", model, "--timescale", "1ns/1ps", "--no-timing", "--quiet", *WAIVED]
     command: Command = [toolchain.verilator().path, *options, source]

@@ -21,7 +21,6 @@ from sim.ports import (
     output_layout,
     text_bits,
 )
-from sim.scoreboard import Scoreboard
 from sim.vectors import (
     array_stimulus,
     core_stimulus,
@@ -253,28 +252,6 @@ def test_array_monitor_sees_a_result_that_does_not_wait():
 def test_array_driver_gives_up_on_a_dead_array():
     monitor = run_array([SEGMENT, SEGMENT], lambda word: "000")
     assert monitor.segments == [[], []]
-
-
-def test_scoreboard_counts_and_names_the_first_difference():
-    board = Scoreboard([("valid", 1), ("total", 3)])
-    expected = np.array([[1, 0, 1, 1], [0, 0, 0, 0], [1, 1, 1, 1]], np.uint8)
-    board.compare(expected, expected.copy(), "cycle")
-    assert (board.mismatches, board.first) == (0, None)
-    seen = text_bits(["1011", "0x00"], 4)
-    board.compare(expected, seen, "cycle")
-    assert board.mismatches == 2
-    wanted = {"where": "cycle 1", "port": "total", "expected": "000", "got": "X00"}
-    assert board.first == wanted
-    board.fault("late")
-    assert board.mismatches == 3
-
-
-def test_scoreboard_counts_missing_and_surplus_words():
-    board = Scoreboard([("total", 1)])
-    board.compare(np.zeros((4, 1), np.uint8), np.zeros((1, 1), np.uint8), "result")
-    assert board.mismatches == 3
-    assert board.first is not None
-    assert (board.first["expected"], board.first["got"]) == ("4", "1")
 
 
 def test_ports_that_differ_from_the_design_are_refused():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -115,6 +116,15 @@ def broken(replacement):
     text = one.verilog.replace("assign ends = valid & last;", replacement)
     assert text != one.verilog
     return [runner.Case(one.design, text, one.top, one.latency_cycles)]
+
+
+def test_the_first_mismatch_tells_the_inputs_and_a_folder_serves_twice(tmp_path):
+    assert simulate(CASES[3:5], folder=tmp_path, vectors=50, jobs=1)[0].passed
+    (verdict,) = simulate(broken("assign ends = valid & ~last;"), folder=tmp_path, jobs=1)
+    assert not verdict.passed
+    assert verdict.first is not None
+    pattern = r"cycle \d+ \(rst=0 valid=[01] last=[01] weight=0x\w activation=0x\w\)"
+    assert re.fullmatch(pattern, verdict.first.where)
 
 
 def test_a_failing_build_is_one_line_with_its_log(tmp_path):
