@@ -69,9 +69,8 @@ def cast(
     if usual and magic.suits(format, np.float64):
         magic.cast(floats, divisor, format, result)
     else:
-        quotient = np.divide(floats, 1.0 if divisor is None else divisor, dtype=np.float64)
-        _check_nan(quotient, format)
-        result[...] = grid.cast(quotient, format, rounding, overflow)
+        quotient = _quotient(floats, divisor, format)
+        result[...] = grid.cast(quotient, format, rounding, overflow).reshape(result.shape)
     return result
 
 
@@ -104,9 +103,8 @@ def encode(
     if usual and magic.suits(format, np.float64):
         magic.encode(floats, divisor, format, result)
     else:
-        quotient = np.divide(floats, 1.0 if divisor is None else divisor, dtype=np.float64)
-        _check_nan(quotient, format)
-        result[...] = grid.encode(quotient, format, rounding, overflow)
+        quotient = _quotient(floats, divisor, format)
+        result[...] = grid.encode(quotient, format, rounding, overflow).reshape(result.shape)
     return result
 
 
@@ -181,6 +179,12 @@ def _check_format(format: Format) -> None:
         raise ValueError(f"values of {format} are not exact in float64")
 
 
-def _check_nan(values: Floats, format: Format) -> None:
-    if not grid.has_nan(format) and np.isnan(values).any():
+def _quotient(
+    values: Floats, divisor: NDArray[np.float64] | None, format: Format
+) -> NDArray[np.float64]:
+    """Return ``values / divisor`` as float64, in at least one dimension."""
+    with np.errstate(over="ignore", under="ignore"):
+        quotient = np.divide(values, 1.0 if divisor is None else divisor, dtype=np.float64)
+    if not grid.has_nan(format) and np.isnan(quotient).any():
         raise ValueError(f"{format} has no code for nan")
+    return np.atleast_1d(quotient)

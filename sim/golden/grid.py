@@ -119,7 +119,8 @@ def rounded(values: Floats, format: Format, rounding: Rounding) -> tuple[Floats,
         binade = np.frexp(values)[1] - 1  # 0 for 0, inf and nan
         binade = np.where(values == 0, format.emin, np.maximum(binade, format.emin))
         shift = (binade - format.fraction_bits).astype(np.int32)
-    steps = np.ldexp(values, -shift)
+    with np.errstate(over="ignore"):  # far above the largest value
+        steps = np.ldexp(values, -shift)
     lost = (steps == 0) & (values != 0)  # far below the step, but not nothing
     steps[lost] = np.copysign(2.0**-1000, values[lost])
     return round_whole(steps, rounding), shift

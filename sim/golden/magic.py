@@ -121,7 +121,9 @@ def _is_exact(divisor: NDArray[np.float64]) -> bool:
 
 def _chunks(values: Floats, divisor: NDArray[np.float64] | None, out: Any) -> Any:
     """Cut arrays into pieces of about CHUNK elements, along the leading axes."""
-    if values.size <= CHUNK:
+    if values.ndim == 0:
+        yield values.reshape(1), divisor, out.reshape(1)
+    elif values.size <= CHUNK:
         yield values, divisor, out
     elif divisor is None or divisor.size == 1:
         scale = None if divisor is None else divisor.reshape(())
