@@ -1,9 +1,11 @@
-"""Floor 4: settle ``structure: auto``."""
+"""Floor 4: settle ``structure: auto`` by what each structure costs."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TypeVar
 
+from costmodel import estimate
 from hw.design import Design
 from hw.plan import structures
 from hw.target import Target
@@ -14,11 +16,24 @@ D = TypeVar("D", bound=Design)
 def resolve(design: D, target: Target) -> D:
     """Return the design with its structure settled; unchanged unless the structure is "auto".
 
-    A DSP block is never chosen: it must be asked for.
+    The structure with the fewest estimated sites wins, then the one with fewer LUTs, then the
+    plainer one. A DSP block is never chosen: it must be asked for.
     """
     if design.structure != "auto":
         return design
-    known = structures(design)
-    return design.with_structure(
-        next(name for name in ("table", "rows", "behavioural") if name in known)
-    )
+    return _cheapest(design, target)
+
+
+@cache
+def _cheapest(design: D, target: Target) -> D:
+    candidates = [
+        design.with_structure(structure) for structure in structures(design) if structure != "dsp"
+    ]
+    if len(candidates) == 1:
+        return candidates[0]
+    return min(candidates, key=lambda candidate: _price(candidate, target))
+
+
+def _price(design: Design, target: Target) -> tuple[int, int]:
+    cost = estimate(design, target)
+    return cost.sites, cost.lut

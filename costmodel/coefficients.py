@@ -1,0 +1,107 @@
+"""Floor 2c: what the formulas know about a target, read lazily from ``costmodel/data``.
+
+A target's YAML holds the numbers of the formulas with the provenance of each. A number that is
+missing is an error, never 0.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from costmodel.cost import Cost
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficients:
+    """Numbers of one target; `of` reads them.
+
+    Parameters
+    ----------
+    target
+        Name of the target.
+    family
+        How carry chains take their operands: "xilinx", "ecp5" or "ice40".
+    lut_inputs
+        Inputs of a LUT.
+
+    """
+
+    target: str
+    family: str
+    lut_inputs: int
+
+    def of(self, group: str, name: str) -> float:
+        """Return a number, or raise ValueError if the target does not have it."""
+        try:
+            value = _groups(self.target)[group][name]
+        except KeyError:
+            raise ValueError(
+                f"the cost model of {self.target} has no coefficient {group}.{name}"
+            ) from None
+        return float(value["value"])
+
+    def row(self, group: str, name: str) -> tuple[float, ...]:
+        """Return a list of numbers, or raise ValueError if the target does not have it."""
+        try:
+            value = _groups(self.target)[group][name]
+        except KeyError:
+            raise ValueError(
+                f"the cost model of {self.target} has no coefficients {group}.{name}"
+            ) from None
+        return tuple(float(number) for number in value["value"])
+
+
+@cache
+def load(target: str) -> Coefficients:
+    """Return the coefficients of a target.
+
+    Raises
+    ------
+    ValueError
+        If the cost model does not know the target.
+
+    """
+    record = _record(target)
+    return Coefficients(target, record["family"], record["lut_inputs"])
+
+
+@cache
+def _record(target: str) -> dict[str, Any]:
+    import yaml
+
+    file = files("costmodel") / "data" / f"{target}.yaml"
+    if not file.is_file():
+        raise ValueError(f"there is no cost model of the target {target!r}")
+    record: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    return record
+
+
+@cache
+def _groups(target: str) -> dict[str, Any]:
+    groups: dict[str, Any] = _record(target)["coefficients"]
+    return groups
+
+
+@cache
+def multipliers(target: str) -> dict[tuple[int, int, bool, bool], Cost]:
+    """Return the measured plain products of a target, by operand widths and signs.
+
+    Raises
+    ------
+    ValueError
+        If the target has none.
+
+    """
+    file = files("costmodel") / "data" / f"products_{target}.csv"
+    if not file.is_file():
+        raise ValueError(f"the cost model of {target} has no measured products")
+    found = {}
+    for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
+        bits = int(row["weight_bits"]), int(row["activation_bits"])
+        signs = row["weight_signed"] == "1", row["activation_signed"] == "1"
+        found[*bits, *signs] = Cost(int(row["lut"]), int(row["sites"]), 0, int(row["carry"]), 0)
+    return found

@@ -1,0 +1,166 @@
+"""Floor 2c: the sum over a plan, and the estimate it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from costmodel import coefficients
+from costmodel.accumulate import accumulate
+from costmodel.array import array_shell
+from costmodel.coefficients import Coefficients
+from costmodel.cost import Cost, total
+from costmodel.lanes import flag_tree, lane_glue, lane_shift
+from costmodel.products import lane_product
+from costmodel.rows import adder
+from costmodel.window import align, exponent_maximum, window_accumulate, window_lane
+from hw.design import Design
+from hw.plan import (
+    AccumulatePlan,
+    AdderRow,
+    AlignPlan,
+    ArrayPlan,
+    ExponentMaximum,
+    FlagTree,
+    LanePlan,
+    Plan,
+    ProductPlan,
+    WindowAccumulatePlan,
+    WindowLanePlan,
+    plan,
+)
+from hw.target import Target
+
+Formula = Callable[[Any, Coefficients], Cost]
+
+FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
+    LanePlan: (
+        ("unpack", lane_glue),
+        ("product", lane_product),
+        ("shifter", lane_shift),
+    ),
+    ProductPlan: (),  # counted with its lane, whose formats fill the tables
+    AdderRow: (("adder row", adder),),
+    AccumulatePlan: (("accumulator", accumulate),),
+    FlagTree: (("flag tree", flag_tree),),
+    ArrayPlan: (("array shell", array_shell),),
+    WindowLanePlan: (("window lane", window_lane),),
+    ExponentMaximum: (("exponent maximum", exponent_maximum),),
+    AlignPlan: (("aligner", align),),
+    WindowAccumulatePlan: (("window accumulator", window_accumulate),),
+}
+"""The formulas of each type of part, with the names they have in a breakdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of a breakdown: `count` equal parts and what they cost together."""
+
+    label: str
+    count: int
+    lut: int
+    sites: int
+    ff: int
+    carry: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a design costs, by formula.
+
+    Parameters
+    ----------
+    lut, sites, ff, carry, dsp
+        As in `costmodel.cost.Cost`, rounded.
+    target
+        Name of the target.
+    design
+        Record of the design.
+    breakdown
+        Lines by kind of part; they add up but for rounding.
+
+    """
+
+    lut: int
+    sites: int
+    ff: int
+    carry: int
+    dsp: int
+    target: str
+    design: dict[str, Any]
+    breakdown: tuple[Part, ...]
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the estimate as plain JSON values."""
+        names = ("lut", "sites", "ff", "carry", "dsp", "target", "design")
+        return {name: getattr(self, name) for name in names}
+
+
+def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
+    """Return what a design, or its plan, costs.
+
+    Parameters
+    ----------
+    what
+        A design whose structure is settled (see `sweeps.autotune`), or a plan.
+    target
+        The target; needed for a design, taken from a plan.
+
+    Raises
+    ------
+    ValueError
+        If the structure is "auto", or the cost model does not know the target, a part or a
+        coefficient.
+
+    """
+    if isinstance(what, Plan):
+        built = what
+    elif target is None:
+        raise ValueError("an estimate needs a target")
+    else:
+        built = plan(what, target)
+    known = coefficients.load(built.target.name)
+    lines: dict[str, tuple[int, Cost]] = {}
+    for part, count in built:
+        for label, cost in part_costs(part, known):
+            if cost == Cost():
+                continue
+            counted, so_far = lines.get(label, (0, Cost()))
+            lines[label] = counted + count, so_far + cost * count
+    whole = total(cost for _, cost in lines.values())
+    return Estimate(
+        lut=round(whole.lut),
+        sites=round(whole.sites),
+        ff=whole.ff,
+        carry=whole.carry,
+        dsp=whole.dsp,
+        target=built.target.name,
+        design=built.design.to_record(),
+        breakdown=tuple(
+            Part(label, count, round(c.lut), round(c.sites), c.ff, c.carry)
+            for label, (count, c) in lines.items()
+        ),
+    )
+
+
+@cache
+def part_costs(part: object, target: Coefficients) -> tuple[tuple[str, Cost], ...]:
+    """Return the costs of one part, by label.
+
+    Raises
+    ------
+    ValueError
+        If there is no formula for this type of part.
+
+    """
+    return tuple(_part_costs(part, target))
+
+
+def _part_costs(part: object, target: Coefficients) -> Iterator[tuple[str, Cost]]:
+    formulas = FORMULAS.get(type(part))
+    if formulas is None:
+        raise ValueError(f"the cost model has no formula for a {type(part).__name__}")
+    for label, formula in formulas:
+        yield label, formula(part, target)

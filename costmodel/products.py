@@ -1,0 +1,100 @@
+"""Floor 2c: products of significands: Booth rows, tables, plain multipliers, DSP blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from costmodel.chain import function_luts
+from costmodel.coefficients import Coefficients, multipliers
+from costmodel.cost import Cost, luts, total
+from costmodel.rows import booth_row
+from hw.plan import LanePlan, OperandPlan, ProductPlan
+
+
+@cache
+def lane_product(lane: LanePlan, target: Coefficients) -> Cost:
+    """Return the cost of a lane's product in its structure."""
+    plan = lane.product
+    if plan.structure == "rows":
+        return total(booth_row(row, target) for row in plan.rows)
+    if plan.structure == "table":
+        return luts(table_luts(_entries(lane), target))
+    if plan.structure == "dsp":
+        return Cost(dsp=1)
+    return multiplier(plan, target)
+
+
+@cache
+def multiplier(plan: ProductPlan, target: Coefficients) -> Cost:
+    """Return the cost of a plain ``*`` mapped to LUTs: measured, or by formula beyond the table.
+
+    Yosys compresses the partial products by full adders and adds what is left on a chain as wide
+    as the product; how well that goes depends on the widths in no simple way.
+    """
+    widths = plan.weight_bits, plan.activation_bits
+    signs = plan.weight.signed, plan.activation.signed
+    known = multipliers(target.target).get((*widths, *signs))
+    return wide_multiplier(*widths, *signs, target) if known is None else known
+
+
+def wide_multiplier(a: int, b: int, a_signed: bool, b_signed: bool, target: Coefficients) -> Cost:
+    """Return the cost of a plain ``*`` by formula."""
+    kind = "mixed" if a_signed != b_signed else "signed" if a_signed else "unsigned"
+    per_product, per_bit, constant = target.row("wide_products", kind)
+    lut = per_product * a * b + per_bit * (a + b) + constant
+    sum_bits = a + b - 1
+    carry = -(-sum_bits // 4) if target.family == "xilinx" else sum_bits
+    return Cost(lut, lut, 0, -(-sum_bits // 2) if target.family == "ecp5" else carry)
+
+
+def table_luts(entries: Sequence[int], target: Coefficients) -> float:
+    """Return the LUTs of a table: its distinct bits, wires and constants left out.
+
+    Parameters
+    ----------
+    entries
+        Value at each index; as many as a power of two.
+    target
+        Where it is mapped.
+
+    """
+    inputs = (len(entries) - 1).bit_length()
+    width = max((entry if entry >= 0 else ~entry).bit_length() for entry in entries) + 1
+    functions = {
+        sum((entry >> bit & 1) << index for index, entry in enumerate(entries))
+        for bit in range(width)
+    }
+    full = (1 << len(entries)) - 1
+    return sum(
+        function_luts(_support(function, inputs), target.lut_inputs)
+        for function in functions
+        if function not in (0, full)
+    )
+
+
+def _support(function: int, inputs: int) -> int:
+    """Return how many inputs a function (its truth table as an integer) depends on."""
+    size = 1 << inputs
+    depends = 0
+    for number in range(inputs):
+        step = 1 << number
+        low = ((1 << size) - 1) // ((1 << step) + 1)
+        depends += (function & low) != (function >> step & low)
+    return depends
+
+
+def _entries(lane: LanePlan) -> list[int]:
+    """Return a lane's table, as `hw.rtl` fills it."""
+    weights, activations = _codes(lane, lane.weight), _codes(lane, lane.activation)
+    return [w * a for a in activations for w in weights]
+
+
+def _codes(lane: LanePlan, operand: OperandPlan) -> list[int]:
+    if lane.is_table:
+        return [operand.format.integer(code) for code in range(1 << operand.magnitude_code_bits)]
+    bits = operand.significand_bits
+    half = 1 << (bits - 1)
+    return [
+        code - (1 << bits) if operand.signed and code >= half else code for code in range(1 << bits)
+    ]

@@ -1,0 +1,136 @@
+"""Floor 2c: adder rows: of the tree, and of products by Booth digits."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import product
+
+from costmodel.chain import Row, Wire, function_luts, is_chain, logic, row_cost
+from costmodel.coefficients import Coefficients
+from costmodel.cost import Cost, luts
+from hw.plan import AdderRow, BoothRow, Bounds
+
+
+def operand_wire(name: str, index: int, bits: int, signed: bool) -> Wire:
+    """Return bit `index` of a word, extended beyond its width."""
+    if index >= bits:
+        return ((name, bits - 1),) if signed else ()
+    return ((name, index),)
+
+
+@cache
+def adder(row: AdderRow, target: Coefficients) -> Cost:
+    """Return the cost of one row of the adder tree (`hw.rtl.tree.Adder`).
+
+    In a relative row each bit of the right word is inverted by both signs, and their exclusive
+    or is the carry-in.
+    """
+    width = row.bounds.bits
+    signs: Wire = ("left_negate", "right_negate") if row.relative else ()
+    bits = tuple(
+        (
+            operand_wire("left", i, row.left.bits, row.left.signed),
+            operand_wire("right", i, row.right.bits, row.right.signed) + signs,
+        )
+        for i in range(width)
+    )
+    return _narrow_or_chain(Row(bits, signs), target)
+
+
+@cache
+def booth_row(row: BoothRow, target: Coefficients) -> Cost:
+    """Return the cost of one row of a product (`hw.rtl.product.BoothRowAdder`)."""
+    selected = tuple(_selected(row, i) for i in range(row.width))
+    if not row.previous_bits and not row.negates:
+        return luts(logic(selected, target.lut_inputs))
+    bits = tuple(
+        (
+            operand_wire("previous", i, row.previous_bits, row.previous_signed)
+            if row.previous_bits
+            else (),
+            selected[i],
+        )
+        for i in range(row.width)
+    )
+    carry_in: Wire = (("digit", 0),) if row.negates else ()
+    if not is_chain(row.width, target):
+        return luts(target.of("narrow_rows", booth_key(row)))
+    cost = row_cost(Row(bits, carry_in), target)
+    if not row.previous_bits:
+        cost = cost + luts(target.of("booth_row", "first_row"))
+    if max(len(wire) for wire in selected) == 5:
+        cost = cost + luts(target.of("booth_row", "full_digit"))
+    return cost
+
+
+def booth_key(row: BoothRow) -> str:
+    """Return the name under which a narrow row's measured size is kept."""
+    digit = "".join("z" if index < 0 else str(index) for index in row.shape)
+    sign = "s" if row.multiplicand_signed else "u"
+    before = f"{'s' if row.previous_signed else 'u'}{row.previous_bits}"
+    return f"{sign}{row.multiplicand_bits}_d{digit}_{before}_{row.width}"
+
+
+def _narrow_or_chain(row: Row, target: Coefficients) -> Cost:
+    if is_chain(row.width, target):
+        return row_cost(row, target)
+    return luts(narrow_luts(row, target))
+
+
+def narrow_luts(row: Row, target: Coefficients) -> int:
+    """Return the LUTs of a row too narrow for a chain: each bit a function of all bits below.
+
+    A carry-in that also inverts the operand (a subtraction) does not reach the lowest bit.
+    """
+    inputs: set[object] = set()
+    seen: set[frozenset[object]] = set()
+    count = 0
+    for left, right in row.bits:
+        first = not inputs
+        inputs |= {*left, *right}
+        live = inputs - set(row.carry_in) if first else inputs
+        if first:
+            inputs |= set(row.carry_in)
+        key = frozenset((*live, left, right))
+        if key not in seen:
+            seen.add(key)
+            count += function_luts(len(live), target.lut_inputs)
+    return count
+
+
+@cache
+def _digit(shape: tuple[int, ...]) -> tuple[bool, bool, tuple[int, ...]]:
+    """Return whether a digit selects the multiplicand once and twice, and the bits it reads."""
+    live = len({index for index in shape if index >= 0})
+    once = twice = False
+    for values in product((0, 1), repeat=live):
+        high, middle, low = (values[index] if index >= 0 else 0 for index in shape)
+        once |= bool(middle ^ low)
+        twice |= bool((high and not middle and not low) or (not high and middle and low))
+    return once, twice, tuple(range(live))
+
+
+def _selected(row: BoothRow, index: int) -> Wire:
+    """Return one bit of the selected multiple."""
+    once, twice, digits = _digit(row.shape)
+    nets: list[object] = []
+    if once:
+        nets += operand_wire("m", index, row.multiplicand_bits, row.multiplicand_signed)
+    if twice and index:
+        nets += operand_wire("m", index - 1, row.multiplicand_bits, row.multiplicand_signed)
+    if not nets:
+        return (("digit", 0),) if row.negates else ()
+    return tuple(dict.fromkeys([*nets, *(("digit", digit) for digit in digits)]))
+
+
+def words_row(left: Bounds, right: Bounds, width: int) -> Row:
+    """Return the row that adds two plain words."""
+    return Row(
+        tuple(
+            (
+                operand_wire("left", i, left.bits, left.signed),
+                operand_wire("right", i, right.bits, right.signed),
+            )
+            for i in range(width)
+        )
+    )
