@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hw.design import Design
 
 FINE, CHECK_FAILED = 0, 1
+_TITLES = {"lut": "LUT", "sites": "sites", "ff": "FF", "carry": "carry", "dsp": "DSP"}
 
 
 def formats(arguments: argparse.Namespace) -> int:
@@ -168,19 +169,25 @@ def _area_lines(found: dict[str, Any]) -> list[str]:
     from hw.design import from_record
 
     design = from_record(found["design"])
-    names = ("lut", "sites", "ff", "carry", "dsp")
-    counts = " · ".join(
-        f"{name.upper() if name != 'sites' else name} {_count(found[name])}" for name in names
-    )
-    by = f" by {found['tool']} in {found['seconds']:.1f} s" if "tool" in found else " estimated"
+    counts = " · ".join(f"{_TITLES[name]} {found[name]}" for name in _TITLES)
+    by = f"by {found['tool']} in {found['seconds']:.1f} s" if "tool" in found else "estimated"
+    lines = [f"{design.slug} on {found['target']}, {by}", counts]
     lanes = design.lanes * design.cores
-    lines = [f"{design.slug} on {found['target']},{by}", counts]
     if lanes > 1:
-        lines.append(
-            f"per lane: LUT {found['lut'] / lanes:.1f} · sites {found['sites'] / lanes:.1f}"
-        )
-    return lines
+        per_lane = (f"{_TITLES[name]} {found[name] / lanes:.1f}" for name in ("lut", "sites"))
+        lines.append(f"per lane: {' · '.join(per_lane)}")
+    return lines + _part_lines(found.get("parts", []))
 
 
-def _count(value: float) -> str:
-    return f"{value:.0f}" if float(value).is_integer() else f"{value:.1f}"
+def _part_lines(parts: list[dict[str, Any]]) -> list[str]:
+    """Return the kinds of parts as a table, the largest first."""
+    if not parts:
+        return []
+    from sweeps.commands_sweep import table
+
+    names = ("lut", "sites", "ff", "carry")
+    rows = [("part", "number", *(_TITLES[name] for name in names))]
+    for part in sorted(parts, key=lambda part: -part["sites"]):
+        counts = [f"{part[name]}" for name in names]
+        rows.append((part["label"], f"{part['count']}", *counts))
+    return ["", table(rows)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,7 +163,7 @@ def estimate(
     Returns
     -------
     Plain JSON values: `lut`, `sites`, `ff`, `carry`, `dsp`, `target`, `design` (its structure
-    settled), and with `breakdown` the `parts`.
+    settled), and with `breakdown` the `parts` (name, count and cost of each kind).
 
     Raises
     ------
@@ -172,12 +173,10 @@ def estimate(
     """
     import costmodel
 
-    settled, technology = settle(design, target)
-    cost = costmodel.estimate(settled, technology)
-    record = {name: getattr(cost, name) for name in COUNTS}
-    record |= {"target": target, "design": settled.to_record()}
+    found = costmodel.estimate(*settle(design, target))
+    record = found.to_record()
     if breakdown:
-        record["parts"] = parts_of(cost)
+        record["parts"] = [asdict(part) for part in found.breakdown]
     return record
 
 
