@@ -7,10 +7,13 @@ from functools import cache
 from costmodel.chain import Row, Wire, function_luts, is_chain, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts
+from costmodel.lanes import tree_luts
 from costmodel.rows import narrow_luts, operand_wire
 from hw.accumulators import AccumulatorKind
 from hw.plan import AccumulatePlan
 
+INLINE_TOP_BITS = 3
+"""Up to so many top bits are compared within the LUT that clamps a bit."""
 CONTROL_LUTS = 2
 """``valid & last`` and ``reset | (valid & last)``."""
 
@@ -20,20 +23,17 @@ def accumulate(plan: AccumulatePlan, target: Coefficients) -> Cost:
     """Return the cost of `hw.rtl.accumulate.Accumulator`.
 
     The adder row reads the register as a bare net; enable and clear are pins of the registers.
-    Saturation adds a LUT per bit but the highest, and what decides whether the sum fits where it
-    does not fit those LUTs.
+    Saturation adds a LUT per bit but the highest, and apart from them what decides whether the
+    sum fits, unless that is a matter of three bits.
     """
     row = _row(plan)
     if is_chain(plan.sum_bits, target):
         cost = row_cost(row, target)
     else:
         cost = luts(narrow_luts(row, target))
-    control = CONTROL_LUTS + flag_luts(plan.flags)
-    return (
-        cost
-        + luts(control + _saturation_luts(plan, target) + _shared_sign(plan, target))
-        + Cost(ff=plan.ff)
-    )
+    extra = CONTROL_LUTS + flag_luts(plan.flags)
+    extra_fitted = _saturation_luts(plan, target) + _shared_sign(plan, target)
+    return cost + luts(extra + extra_fitted, ff=plan.ff)
 
 
 def flag_luts(flags: tuple[str, ...]) -> int:
@@ -65,7 +65,10 @@ def _saturation_luts(plan: AccumulatePlan, target: Coefficients) -> float:
     if plan.kind is not AccumulatorKind.SATURATE:
         return 0
     top = plan.sum_bits - plan.bits + 1
-    limited = plan.bits - 1
-    if top + 1 <= target.lut_inputs:
-        return limited * function_luts(top + 1, target.lut_inputs)
-    return limited + -(-(top - 1) // (target.lut_inputs - 1)) + target.of("accumulate", "fits")
+    apart = 0 if top <= INLINE_TOP_BITS else _fits_luts(top, target.lut_inputs)
+    return plan.bits - 1 + apart
+
+
+def _fits_luts(top: int, lut_inputs: int) -> int:
+    """Return the LUTs that tell whether so many bits are the same."""
+    return function_luts(top, lut_inputs) if top <= 7 else tree_luts(top, lut_inputs)

@@ -44,6 +44,11 @@ class Coefficients:
             ) from None
         return float(value["value"])
 
+    def optional(self, group: str, name: str) -> float | None:
+        """Return a number that refines a formula, or None where the formula stands alone."""
+        entry = _groups(self.target).get(group, {}).get(name)
+        return None if entry is None else float(entry["value"])
+
     def row(self, group: str, name: str) -> tuple[float, ...]:
         """Return a list of numbers, or raise ValueError if the target does not have it."""
         try:

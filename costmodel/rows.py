@@ -53,9 +53,11 @@ def booth_row(row: BoothRow, target: Coefficients) -> Cost:
         for i in range(row.width)
     )
     carry_in: Wire = (("digit", 0),) if row.negates else ()
+    adder_row = Row(bits, carry_in)
     if not is_chain(row.width, target):
-        return luts(target.of("narrow_rows", booth_key(row)))
-    cost = row_cost(Row(bits, carry_in), target)
+        measured = target.optional("narrow_rows", booth_key(row))
+        return luts(narrow_luts(adder_row, target) if measured is None else measured)
+    cost = row_cost(adder_row, target)
     if not row.previous_bits:
         cost = cost + luts(target.of("booth_row", "first_row"))
     if max(len(wire) for wire in selected) == 5:
@@ -83,18 +85,11 @@ def narrow_luts(row: Row, target: Coefficients) -> int:
     A carry-in that also inverts the operand (a subtraction) does not reach the lowest bit.
     """
     inputs: set[object] = set()
-    seen: set[frozenset[object]] = set()
     count = 0
-    for left, right in row.bits:
-        first = not inputs
+    for position, (left, right) in enumerate(row.bits):
         inputs |= {*left, *right}
-        live = inputs - set(row.carry_in) if first else inputs
-        if first:
-            inputs |= set(row.carry_in)
-        key = frozenset((*live, left, right))
-        if key not in seen:
-            seen.add(key)
-            count += function_luts(len(live), target.lut_inputs)
+        live = inputs - set(row.carry_in) if position == 0 else inputs
+        count += function_luts(len(live), target.lut_inputs)
     return count
 
 

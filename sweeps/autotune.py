@@ -21,17 +21,17 @@ def resolve(design: D, target: Target) -> D:
     """
     if design.structure != "auto":
         return design
-    return _cheapest(design, target)
+    return design.with_structure(_cheapest(design, target))
 
 
 @cache
-def _cheapest(design: D, target: Target) -> D:
+def _cheapest(design: Design, target: Target) -> str:
     candidates = [
         design.with_structure(structure) for structure in structures(design) if structure != "dsp"
     ]
     if len(candidates) == 1:
-        return candidates[0]
-    return min(candidates, key=lambda candidate: _price(candidate, target))
+        return candidates[0].structure
+    return min(candidates, key=lambda candidate: _price(candidate, target)).structure
 
 
 def _price(design: Design, target: Target) -> tuple[int, int]:
