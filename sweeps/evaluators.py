@@ -138,8 +138,12 @@ def estimate(record: Record) -> Record:
     from sweeps.autotune import resolve
 
     technology = target.load(record["target"])
-    design = resolve(from_record(record["design"]), technology)
-    cost = costmodel.estimate(design, technology)
+    design = from_record(record["design"])
+    try:
+        design = resolve(design, technology)
+        cost = costmodel.estimate(design, technology)
+    except ValueError as error:
+        raise ValueError(f"{design.slug}: {error}") from error
     counts = {name: getattr(cost, name) for name in ("lut", "sites", "ff", "carry", "dsp")}
     return {"structure": design.structure, **counts}
 

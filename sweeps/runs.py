@@ -71,14 +71,14 @@ def run(
         for name in sweep.targets
         for d in designs
     ]
+    with reporter("area") as report:
+        areas = evaluate_all(costs, tools.estimate, store, workers=workers, report=report)
     # Accuracy goes by activation format: workers keep the activations they have quantised.
     ordered = sorted(cases, key=lambda task: str(task.record["activation"]))
     with reporter("accuracy") as report:
         found = evaluate_all(ordered, tools.accuracy, store, workers=workers, report=report)
     by_key = {task.key: result for task, result in zip(ordered, found, strict=True)}
     accuracies = [by_key[task.key] for task in cases]
-    with reporter("area") as report:
-        areas = evaluate_all(costs, tools.estimate, store, workers=workers, report=report)
     joined = product(sweep.targets, zip(designs, accuracies, strict=True))
     points = [
         _point(sweep.network, design, target, accuracy, area)
