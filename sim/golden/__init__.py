@@ -6,7 +6,7 @@ proven equal to it; `cast`, `encode` and `decode` convert between values and cod
 """
 
 from sim.golden.convert import cast, decode, encode
-from sim.golden.matmul import matmul
+from sim.golden.matrix import matmul
 from sim.golden.operand import Operand
 from sim.golden.outputs import Outputs
 from sim.golden.scalar import GoldenCore, Output, array_results

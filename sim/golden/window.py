@@ -24,7 +24,7 @@ FAINT = 2.0**-1000
 
 
 def window_matmul(left: Operand, right: Operand, design: Design) -> Values:
-    """Return the values of the sums at the end; see `sim.golden.matmul.matmul`."""
+    """Return the values of the sums at the end; see `sim.golden.matrix.matmul`."""
     terms = len(right.values)
     total = np.asarray(left.values @ right.values)
     holds = terms <= 1 << design.accumulator.growth_bits and design.accumulator_bits <= FLOAT64_BITS
