@@ -98,18 +98,21 @@ def front_table(front: Sequence[Point]) -> str:
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as aligned text; the first row is the heading, the first column on the left."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Return rows as aligned text under the first one, which is the heading.
+
+    Columns of which every cell starts with a digit, a sign or a dash stand on the right.
+    """
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    right = [all(cell[0] in "0123456789+-" for cell in column[1:]) for column in columns]
     lines = [
         "  ".join(
-            [
-                row[0].ljust(widths[0]),
-                *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)),
-            ]
-        )
+            cell.rjust(width) if on_right else cell.ljust(width)
+            for cell, width, on_right in zip(row, widths, right, strict=True)
+        ).rstrip()
         for row in rows
     ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
 def _spec_path(path: Path) -> Path:

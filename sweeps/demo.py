@@ -215,12 +215,13 @@ def _simulate(emitted: Sequence[Emitted], simulator: str) -> list[Verdict]:
     from sim import runner
 
     cases = [workflow.case_of(item) for item in emitted]
-    with Progress("simulated", len(cases)) as progress:
+    # No total: building comes first and takes longest, so what is left cannot be told.
+    with Progress(f"simulated, of {len(cases)}:") as progress:
         return runner.simulate(
             cases,
             simulator,
             vectors=VECTORS,
-            progress=lambda done, total, note: progress(done, total, note=note),
+            progress=lambda done, total, note: progress(done, 0, note=note),
         )
 
 

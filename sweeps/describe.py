@@ -80,9 +80,10 @@ def text(name: str) -> str:
     if table is None:
         return "\n".join([*lines, "", f"{1 << format.bits} codes: too many for a table"])
     digits = (format.bits + 3) // 4
-    lines += ["", f"{'code':<{digits + 2}}  {'bits':<{format.bits}}  value"]
+    wide = max(format.bits, 4)
+    lines += ["", f"{'code':<{digits + 2}}  {'bits':<{wide}}  value"]
     lines += [
-        f"{code:#0{digits + 2}x}  {code:0{format.bits}b}  {value}"
+        f"{f'{code:#0{digits + 2}x}':<4}  {f'{code:0{format.bits}b}':<{wide}}  {value}"
         for code, value in enumerate(table)
     ]
     return "\n".join(lines)
