@@ -10,7 +10,6 @@ rising edge, where the outputs of the step before are visible.
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hw import yosys
 from hw.design import Design, OutputStationaryArray
-from sim import toolchain
 from sim.cxxrtl import loop
 from sim.expected import Model
 from sim.golden.vector import Outputs, run_steps
+from sim.library import load
 from sim.ports import check_ports
-from sim.process import Children, appearing, work_folder
 from sim.vectors import (
     Codes,
     Steps,
@@ -42,7 +41,6 @@ CHUNK = 1 << 17
 """Steps that are simulated while the golden model works on the steps before."""
 MIXED_STEPS = 4000
 """Biased random steps before the uniform ones."""
-OPTIMISE = ("-O3", "-march=native", "-std=c++17", "-w", "-shared", "-fPIC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +99,7 @@ class Bulk:
             raise ValueError(f"bulk runs a MAC or a dot product, not {design.slug}")
         check_ports(verilog, design.slug, design)
         self.design = design
-        self._run: Any = _loaded(verilog, design).run
+        self._run: Any = _word_library(verilog, design).run
         self._run.restype = ctypes.c_int
         self._run.argtypes = [ctypes.c_size_t] + [ctypes.c_void_p] * 8
 
@@ -227,8 +225,6 @@ def check(
 
 
 def _version() -> str:
-    from hw import yosys
-
     return f"CXXRTL of {yosys.version()}"
 
 
@@ -260,38 +256,13 @@ def _flags(flags: NDArray[np.bool_], count: int, what: str) -> NDArray[Any]:
     return np.ascontiguousarray(flags, np.uint8)
 
 
-def _loaded(verilog: str, design: Design) -> ctypes.CDLL:
-    """Return the library; a damaged one in the cache is made anew."""
-    path = _library(verilog, design)
-    try:
-        return ctypes.CDLL(str(path))
-    except OSError:
-        path.unlink(missing_ok=True)
-        return ctypes.CDLL(str(_library(verilog, design)))
-
-
-def _library(verilog: str, design: Design) -> Path:
-    """Return the compiled library, made now or before; safe when two runs make it at once."""
-    from hw import yosys
-
+def _word_library(verilog: str, design: Design) -> ctypes.CDLL:
+    """Return the library that evaluates words, one step after the other."""
     source = loop(design)
-    tools = f"{yosys.version()} {toolchain.compiler().version} {OPTIMISE} {toolchain.machine()}"
-    key = hashlib.sha256("\0".join([verilog, source, tools]).encode()).hexdigest()[:24]
-    kept = toolchain.cache_folder() / "bulk" / f"{key}.so"
-    if kept.is_file():
-        return kept
-    with work_folder(None, "macloom-bulk-") as folder, Children() as children:
+
+    def write(folder: Path) -> Path:
         (folder / "design.cpp").write_text(yosys.cxxrtl(verilog, design.slug))
         (folder / "loop.cpp").write_text(source)
-        with appearing(kept) as partial:
-            include = f"-I{yosys.runtime_include()}"
-            command: list[str | Path] = [
-                toolchain.compiler().path,
-                *OPTIMISE,
-                include,
-                "loop.cpp",
-                "-o",
-                partial,
-            ]
-            children.run("g++", command, folder, folder / "build.log")
-    return kept
+        return folder / "loop.cpp"
+
+    return load(f"{verilog}\0{source}", write, "-O3")
