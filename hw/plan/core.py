@@ -101,13 +101,27 @@ class FlagTree:
 
 @dataclass(frozen=True, slots=True)
 class ArrayPlan:
-    """Systolic shell: skew and pass registers, control, row multiplexer of the results."""
+    """Systolic shell: skew and pass registers, control, row selection of the results.
+
+    Parameters
+    ----------
+    rows, columns
+        Cells.
+    weight_bits, activation_bits
+        Operand codes.
+    result_bits
+        What one cell shows: its total, exponent and flags.
+    ways
+        Words one multiplexer of the row selection chooses from: as many as one LUT per bit can.
+
+    """
 
     rows: int
     columns: int
     weight_bits: int
     activation_bits: int
     result_bits: int
+    ways: int
 
     @property
     def operand_ff(self) -> int:
@@ -129,6 +143,18 @@ class ArrayPlan:
     def row_index_bits(self) -> int:
         """Width of the counter that selects the result row."""
         return (self.rows - 1).bit_length()
+
+    @property
+    def selection(self) -> tuple[tuple[int, ...], ...]:
+        """Levels of the row selection, first to last: how many words each multiplexer takes."""
+        levels: list[tuple[int, ...]] = []
+        words = self.rows
+        while words > 1:
+            full, rest = divmod(words, self.ways)
+            level = (self.ways,) * full + ((rest,) if rest else ())
+            levels.append(level)
+            words = len(level)
+        return tuple(levels)
 
 
 Part = Hashable
@@ -207,6 +233,7 @@ def plan(design: Design, target: Target) -> Plan:
             design.weight.bits,
             design.activation.bits,
             result_bits,
+            ways=4 if target.lut_inputs >= 6 else 2,
         )
     return Plan(design, target, core, array)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -77,7 +77,7 @@ class SystolicArray(wiring.Component):
                 ]
                 across[r] = self._delayed(m, f"a{r}_{c}", across[r], 1 if c < columns - 1 else 0)
                 down[c] = self._delayed(m, f"w{r}_{c}", down[c], 1 if r < rows - 1 else 0)
-        self._drain(m, cells, valid[-1] & last[-1])
+        self._drain(m, platform, cells, valid[-1] & last[-1])
         return m
 
     @staticmethod
@@ -108,23 +108,70 @@ class SystolicArray(wiring.Component):
             last.append(last_here)
         return valid, last
 
-    def _drain(self, m: Module, cells: list[list[Core]], finished: Value) -> None:
+    def _drain(self, m: Module, platform: object, cells: list[list[Core]], finished: Value) -> None:
         """Send the rows of sums, one beat each, once the last cell has its sum."""
         assert self.plan.array is not None
         rows = self.plan.array.rows
-        row = Signal(range(max(rows, 2)), name="row")
+        row: Value = Signal(range(rows), name="row") if rows > 1 else Const(0)
+        at_last: Value = row == rows - 1 if rows > 1 else Const(1)
         draining = Signal(name="draining")
         with m.If(finished):
             m.d.sync += draining.eq(1)
         with m.If(draining & self.results.ready):
-            m.d.sync += row.eq(row + 1)
-            with m.If(row == rows - 1):
-                m.d.sync += [row.eq(0), draining.eq(0), self.busy.eq(0)]
+            if rows > 1:
+                m.d.sync += row.eq(Mux(at_last, 0, row + 1))
+            with m.If(at_last):
+                m.d.sync += [draining.eq(0), self.busy.eq(0)]
         payload = self.results.p
-        m.d.comb += [self.results.valid.eq(draining), payload.last.eq(row == rows - 1)]
-        for field in ("result", "exponent", *self.plan.design.flags):
-            if field not in payload.shape().members:
-                continue
-            port = "total" if field == "result" else field
-            words = [Cat(getattr(cell, port) for cell in line) for line in cells]
-            m.d.comb += payload[field].as_value().eq(select(row, words))
+        m.d.comb += [self.results.valid.eq(draining), payload.last.eq(at_last)]
+        ports = {"result": "total", "exponent": "exponent"}
+        ports |= {flag: flag for flag in self.plan.design.flags}
+        fields = [field for field in ports if field in payload.shape().members]
+        lines = [
+            Cat(getattr(cell, ports[field]) for field in fields for cell in line) for line in cells
+        ]
+        selected = self._selected(m, platform, lines, row)
+        m.d.comb += Cat(payload[field].as_value() for field in fields).eq(selected)
+
+    def _selected(self, m: Module, platform: object, lines: list[Value], row: Value) -> Value:
+        """Return one of the lines, through the levels of the plan."""
+        assert self.plan.array is not None
+        words = lines
+        for number, level in enumerate(self.plan.array.selection):
+            bits = (self.plan.array.ways - 1).bit_length()
+            index = row[number * bits : (number + 1) * bits]
+            following: list[Value] = []
+            for group, ways in enumerate(level):
+                inputs, words = words[:ways], words[ways:]
+                if ways == 1:
+                    following += inputs
+                    continue
+                selector = RowSelector(ways, len(inputs[0]))
+                place(m, platform, f"select_{ways}", selector, f"{number}_{group}")
+                m.d.comb += [
+                    selector.words.eq(Cat(inputs)),
+                    selector.index.eq(index),
+                ]
+                following.append(selector.word)
+            words = following
+        return words[0]
+
+
+class RowSelector(wiring.Component):
+    """One of 2 to 4 words, a LUT per bit. Ports: `words`, `index`, `word`. Combinational.
+
+    A module of its own: mapped as one large multiplexer, the rows cost up to four times the LUTs.
+    """
+
+    def __init__(self, ways: int, width: int) -> None:
+        self.ways = ways
+        self.width = width
+        bits = (ways - 1).bit_length()
+        super().__init__({"words": In(ways * width), "index": In(bits), "word": Out(width)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Select."""
+        m = Module()
+        words = [self.words.word_select(way, self.width) for way in range(self.ways)]
+        m.d.comb += self.word.eq(select(self.index, words))
+        return m
