@@ -20,7 +20,7 @@ from sim.golden import grid
 
 Floats = NDArray[Any]
 
-CHUNK = 8192
+CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
