@@ -27,7 +27,7 @@ Evaluate = Callable[[Record], Record]
 """Computes a result from a task's record; a module-level function: workers import it."""
 
 Chunk = tuple[Task, ...]
-LARGEST_CHUNK = 16
+LARGEST_CHUNK = 8
 MOST_DEATHS = 3
 _WAKE_SECONDS = 0.2
 _THREAD_VARIABLES = (
@@ -183,6 +183,9 @@ class _Run:
                 with _deaf_children():
                     future = executor.submit(_evaluate_chunk, self.evaluate, records)
                 flying[future] = chunks.popleft()
+            if stop.is_set():
+                for future in [future for future in flying if future.cancel()]:
+                    del flying[future]
             for future in wait(flying, _WAKE_SECONDS, FIRST_COMPLETED).done:
                 outcome = future.result()
                 self.keep(flying.pop(future), outcome.values)
