@@ -86,9 +86,9 @@ def test_a_million_points_take_no_time(objectives, limit_seconds):
     costs = np.random.default_rng(1).random((1_000_000, objectives))
     taken = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         mask = non_dominated(costs)
-        taken.append(time.perf_counter() - start)
+        taken.append(time.process_time() - start)
         if taken[-1] < limit_seconds:
             break
     assert 5 < mask.sum() < 1000
