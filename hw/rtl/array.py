@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,7 @@ from hw.plan import Plan
 from hw.rtl.bits import named, select
 from hw.rtl.core import Core
 from hw.rtl.library import place
+from hw.rtl.product import lookup
 
 
 def operand_layout(plan: Plan) -> data.StructLayout:
@@ -119,7 +120,10 @@ class SystolicArray(wiring.Component):
             m.d.sync += draining.eq(1)
         with m.If(draining & self.results.ready):
             if rows > 1:
-                m.d.sync += row.eq(Mux(at_last, 0, row + 1))
+                counter = NextRow(rows)
+                place(m, platform, "next_row", counter)
+                m.d.comb += counter.row.eq(row)
+                m.d.sync += row.eq(counter.following)
             with m.If(at_last):
                 m.d.sync += [draining.eq(0), self.busy.eq(0)]
         payload = self.results.p
@@ -155,6 +159,26 @@ class SystolicArray(wiring.Component):
                 following.append(selector.word)
             words = following
         return words[0]
+
+
+class NextRow(wiring.Component):
+    """``following = (row + 1) mod rows`` as a table, a LUT per bit of at most 64 rows.
+
+    Ports: `row`, `following`. Combinational.
+    """
+
+    def __init__(self, rows: int) -> None:
+        self.rows = rows
+        bits = (rows - 1).bit_length()
+        super().__init__({"row": In(bits), "following": Out(bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Look the next row up."""
+        m = Module()
+        bits = len(self.row)
+        entries = [(row + 1) % self.rows if row < self.rows else 0 for row in range(1 << bits)]
+        m.d.comb += self.following.eq(lookup(entries, self.row, bits))
+        return m
 
 
 class RowSelector(wiring.Component):
