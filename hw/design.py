@@ -87,6 +87,11 @@ class Design:
             bits = max(DEFAULT_WINDOW_BITS, self.significand_product_bits)
             window = Accumulator(AccumulatorKind.WINDOW, bits=bits, terms=self.accumulator.terms)
             object.__setattr__(self, "accumulator", window)
+        if 0 < self.accumulator.terms < self.lanes:
+            raise ValueError(
+                f"an accumulator holds the products of one step at least, {self.lanes}, "
+                f"not {self.accumulator.terms}"
+            )
         if self.is_window and self.accumulator.bits < self.significand_product_bits:
             raise ValueError(
                 f"an alignment window holds at least one product of significands, "

@@ -1,4 +1,4 @@
-"""Yosys at arm's length (floor 2a): clean Verilog and C++ from RTLIL, and a way to run any script.
+"""Yosys at arm's length (floor 2a): clean Verilog from RTLIL, and a way to run any script.
 
 This is the only module that knows pyosys. Yosys always runs in a fresh child process, because a
 Yosys error ends the process it happens in, because its names depend on what ran before, and because
@@ -27,10 +27,8 @@ __all__ = [
     "Cancelled",
     "YosysError",
     "clean_verilog",
-    "cxxrtl",
     "dedupe_rtlil",
     "run",
-    "runtime_include",
     "version",
 ]
 
@@ -63,11 +61,6 @@ def version() -> str:
     """Name and version of the Yosys in use, such as ``Yosys 0.70``; `MissingTool` without one."""
     _folder()
     return f"Yosys {importlib.metadata.version('pyosys')}"
-
-
-def runtime_include() -> Path:
-    """Folder to put on the include path (``-I``) of a C++ file made by `cxxrtl`."""
-    return _folder() / "pyosys/share/include/backends/cxxrtl/runtime"
 
 
 def run(
@@ -174,20 +167,6 @@ def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
         verilog,
         flags=re.MULTILINE,
     )
-
-
-def cxxrtl(verilog: str, top: str) -> str:
-    """Turn Verilog into C++ that simulates `top` (CXXRTL); its ``-I`` is `runtime_include`.
-
-    The hierarchy is flattened, kept modules too, and debug information is left out.
-    """
-    script = [
-        "read_verilog design.v",
-        f"hierarchy -check -top {top}",
-        "setattr -mod -unset keep_hierarchy *",
-        "write_cxxrtl -g0 design.cpp",
-    ]
-    return run(script, {"design.v": verilog}, ["design.cpp"])["design.cpp"]
 
 
 def _folder() -> Path:

@@ -1,10 +1,11 @@
 """Floor 3: the emitted Verilog as a native library, for millions of vectors per second.
 
-CXXRTL (in Yosys) turns the Verilog into C++; a small loop around it, compiled once and kept by the
-hash of its text, is called through ctypes, which lets other threads run meanwhile.
+Yosys turns the Verilog into gates, and `sim.bitslice` those into C++ that runs 256 streams at once;
+compiled once and kept by the hash of its text, it is called through ctypes, which lets other
+threads run meanwhile.
 
-The loop evaluates a design once per step: with the inputs of the next step applied, just before the
-rising edge, where the outputs of the step before are visible.
+The library evaluates a design once per step: with the inputs of the next step applied, just before
+the rising edge, where the outputs of the step before are visible.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from numpy.typing import NDArray
 
 from hw import yosys
 from hw.design import Design, OutputStationaryArray
-from sim.cxxrtl import loop
+from sim import bitslice
+from sim.bitslice import cut_streams, source
 from sim.expected import Model
 from sim.golden.vector import Outputs, run_steps
 from sim.library import load
@@ -99,9 +101,9 @@ class Bulk:
             raise ValueError(f"bulk runs a MAC or a dot product, not {design.slug}")
         check_ports(verilog, design.slug, design)
         self.design = design
-        self._run: Any = _word_library(verilog, design).run
-        self._run.restype = ctypes.c_int
-        self._run.argtypes = [ctypes.c_size_t] + [ctypes.c_void_p] * 8
+        self._run: Any = _gate_library(verilog, design).run
+        self._run.restype = None
+        self._run.argtypes = [ctypes.c_size_t] + [ctypes.c_void_p] * 10
 
     def run(
         self,
@@ -135,7 +137,7 @@ class Bulk:
             None if last is None else _flags(last, count, "last"),
         ]
         result = BulkResult(
-            np.empty((count, -(-design.accumulator_bits // 64)), np.uint64),
+            np.zeros((count, -(-design.accumulator_bits // 64)), np.uint64),
             np.empty(count, np.uint8),
             np.zeros(count, np.uint8),
             np.zeros(count, np.uint16),
@@ -146,9 +148,10 @@ class Bulk:
             result.flag_bits,
             result.exponent,
         ]
-        pointers = [None if a is None else a.ctypes.data for a in (*inputs, *outputs)]
-        if self._run(count, *pointers):
-            raise ValueError(f"the logic of {design.slug} does not settle: it has a loop")
+        if count:
+            begin, length = cut_streams(count, last, valid)
+            arrays = (begin, length, *inputs, *outputs)
+            self._run(int(length.max()), *(None if a is None else a.ctypes.data for a in arrays))
         return result
 
     def check(
@@ -225,7 +228,7 @@ def check(
 
 
 def _version() -> str:
-    return f"CXXRTL of {yosys.version()}"
+    return f"gates of {yosys.version()}"
 
 
 def _arguments(steps: Steps) -> tuple[Codes, Codes, NDArray[np.bool_]]:
@@ -256,13 +259,11 @@ def _flags(flags: NDArray[np.bool_], count: int, what: str) -> NDArray[Any]:
     return np.ascontiguousarray(flags, np.uint8)
 
 
-def _word_library(verilog: str, design: Design) -> ctypes.CDLL:
-    """Return the library that evaluates words, one step after the other."""
-    source = loop(design)
+def _gate_library(verilog: str, design: Design) -> ctypes.CDLL:
+    """Return the library that evaluates gates, 256 streams at a time."""
 
     def write(folder: Path) -> Path:
-        (folder / "design.cpp").write_text(yosys.cxxrtl(verilog, design.slug))
-        (folder / "loop.cpp").write_text(source)
-        return folder / "loop.cpp"
+        (folder / "gates.cpp").write_text(source(verilog, design))
+        return folder / "gates.cpp"
 
-    return load(f"{verilog}\0{source}", write, "-O3")
+    return load(f"{verilog}\0{Path(bitslice.__file__).read_text()}", write, "-O2")

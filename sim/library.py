@@ -60,5 +60,5 @@ def _compile(target: Path, write: Writer, level: str) -> None:
         source = write(folder)
         with appearing(target) as partial:
             command: list[str | Path] = [toolchain.compiler().path, level, *OPTIMISE, source]
-            command += [f"-I{yosys.runtime_include()}", "-o", partial]
+            command += ["-o", partial]
             children.run("g++", command, folder, folder / "build.log")

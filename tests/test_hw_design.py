@@ -66,7 +66,7 @@ def test_product_sizes_by_brute_force():
 @pytest.mark.parametrize("name", ["int4", "uint3", "e2m1fn", "e3m1fnuz"])
 def test_an_exact_accumulator_holds_its_terms_and_not_one_bit_less(name, terms):
     format = parse(name)
-    design = DotProduct(weight=format, activation=format, accumulator=Accumulator.exact(terms))
+    design = Mac(weight=format, activation=format, accumulator=Accumulator.exact(terms))
     low, high = (bound * terms for bound in design.product_bounds)
     half = 1 << (design.accumulator_bits - 1)
     assert -half <= low
@@ -189,7 +189,8 @@ def designs(draw):
     }
     kind = draw(st.sampled_from(["mac", "dot", "array"]))
     if kind == "dot":
-        return DotProduct(**shared, lane_count=draw(st.integers(1, 1024)))
+        most = min(shared["accumulator"].terms or 1024, 1024)
+        return DotProduct(**shared, lane_count=draw(st.integers(1, most)))
     if kind == "array":
         sides = {side: draw(st.integers(1, 64)) for side in ("rows", "columns")}
         return OutputStationaryArray(**shared, **sides)
@@ -292,3 +293,10 @@ def test_designs_are_values():
     assert hash(first) == hash(second)
     with pytest.raises(AttributeError):
         first.weight = parse("int4")
+
+
+@pytest.mark.parametrize("accumulator", ["exact:15", "window:24:15"])
+def test_an_accumulator_holds_at_least_one_step(accumulator):
+    record = {"kind": "dot", "weight": "int8", "lanes": 16, "accumulator": accumulator}
+    with pytest.raises(ValueError, match="the products of one step at least, 16, not 15"):
+        from_record(record)

@@ -24,7 +24,7 @@ FORMATS = (
     + ["e4m3fn", "e5m2", "e4m3", "e3m4", "e4m3fnuz", "e5m2fnuz", "e2m2fn", "e3m1", "e2m1"]
     + ["fixed<8,4>", "ufixed<6,-2>", "e4m3b11fnuz"]
 )
-ACCUMULATORS = ("exact:256", "exact:3", "wrap:13", "saturate:15", "saturate:30", "window:24")
+ACCUMULATORS = ("exact:256", "exact:5", "wrap:13", "saturate:15", "saturate:30", "window:24")
 
 
 def random_designs(count: int, seed: int) -> list[Design]:

@@ -11,7 +11,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw import yosys
-from hw.yosys import YosysError, clean_verilog, cxxrtl, dedupe_rtlil
+from hw.yosys import YosysError, clean_verilog, dedupe_rtlil
 
 
 class Row(wiring.Component):
@@ -190,13 +190,6 @@ def test_timeout_and_cancel_end_the_run():
     assert time.monotonic() - started < 15
 
 
-def test_cxxrtl_takes_the_clean_text():
-    source = cxxrtl(clean_verilog(chain_rtlil(), "chain", "row_"), "chain")
-    assert "struct p_chain : public module" in source
-    assert "p_row__8" not in source
-    assert (yosys.runtime_include() / "cxxrtl/cxxrtl.h").exists()
-
-
 def test_version():
     assert re.fullmatch(r"Yosys 0\.\d+", yosys.version())
 
@@ -204,7 +197,7 @@ def test_version():
 def test_missing_pyosys_names_the_package(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(yosys.MissingTool, match=r"pip install 'macloom\[synth\]'"):
-        cxxrtl("module m; endmodule", "m")
+        yosys.run([], {}, [])
 
 
 def test_constants_at_a_border_make_a_variant():

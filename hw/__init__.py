@@ -1,0 +1,1 @@
+"""macloom hardware: formats, designs, plans, generators, synthesis. Import the module you need."""
