@@ -2,9 +2,10 @@
 
 A window (`sim.golden.scalar`) places each product relative to the largest exponent its sum has seen
 and cuts what lies G bits below its last bit. A sum in which the lowest set bit of every product
-stays above that is the exact sum, and a BLAS gives it. Two products of powers of two bound each
-sum's largest exponent and lowest bit: ``max² ≤ sqrt(Σ s⁴)`` over the steps s of the products, and
-``1/min ≤ sqrt(Σ b⁻²)`` over their lowest bits b. The few sums that escape the bound are stepped.
+stays above that is the exact sum, and a BLAS gives it. The spans of a row and of the columns show
+that for many sums. For the others, two products of powers of two bound each sum's largest exponent
+and lowest bit: ``max² ≤ sqrt(Σ s⁴)`` over the steps s of the products, ``1/min ≤ sqrt(Σ b⁻²)`` over
+their lowest bits b. The few sums that escape the bound are stepped.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.design import Design
+from hw.formats import MinifloatFormat
 from sim.golden.operand import Operand, Values
 
 FLOAT64_BITS = 53
@@ -30,16 +32,17 @@ def window_matmul(left: Operand, right: Operand, design: Design) -> Values:
     holds = terms <= 1 << design.accumulator.growth_bits and design.accumulator_bits <= FLOAT64_BITS
     rows, columns = np.nonzero(_suspects(left, right, design)) if holds else _all(total)
     stepped = stepped_sums if design.accumulator_bits <= FLOAT64_BITS else stepped_ints
+    kept, place = np.unique(rows, return_inverse=True)
+    some = left.rearranged(left.values[kept])
+    arrays = some.values.T, some.steps.T, right.values, right.steps
+    transposed = [np.ascontiguousarray(array) for array in arrays]
     at_once = max(PAIR_BYTES // (8 * terms), 1)
-    transposed = [
-        np.ascontiguousarray(array)
-        for array in (left.values.T, left.steps.T, right.values, right.steps)
-    ]
     for start in range(0, len(rows), at_once):
-        row, column = rows[start : start + at_once], columns[start : start + at_once]
+        now = slice(start, start + at_once)
+        row, column = place[now], columns[now]
         products = transposed[0][:, row] * transposed[2][:, column]
         steps = transposed[1][:, row] * transposed[3][:, column]
-        total[row, column] = stepped(products, steps, design)
+        total[rows[now], column] = stepped(products, steps, design)
     return total
 
 
@@ -50,6 +53,25 @@ def _all(total: Values) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def _suspects(left: Operand, right: Operand, design: Design) -> NDArray[np.bool_]:
     """Return the sums of which a bit may be cut: (row, column)."""
+    suspect = np.zeros((len(left.values), right.values.shape[1]), np.bool_)
+    span = _spans(left, axis=1) * _spans(right, axis=0).max()
+    rows = np.flatnonzero(span * (2 - MARGIN) > 2.0**design.guard_bits)
+    if len(rows):
+        suspect[rows] = _bounded(left.rearranged(left.values[rows]), right, design)
+    return suspect
+
+
+def _spans(operand: Operand, axis: int) -> Values:
+    """Upper bounds of (largest step / lowest bit) along an axis; 0 for zeros alone."""
+    if not isinstance(operand.format, MinifloatFormat):
+        return np.ones(operand.values.shape[1 - axis])
+    sizes = operand.magnitudes
+    least = np.where(sizes > 0, sizes, np.inf).min(axis=axis)
+    return np.asarray(sizes.max(axis=axis) / least * 2.0**operand.format.fraction_bits)
+
+
+def _bounded(left: Operand, right: Operand, design: Design) -> NDArray[np.bool_]:
+    """Return the sums of which a bit may be cut, by the two products of powers of two."""
     peaks = [float(operand.steps.max()) for operand in (left, right)]
     floors = [math.ldexp(1.0, operand.finest) for operand in (left, right)]
     high = _fourth_powers(left, peaks[0]) @ _fourth_powers(right, peaks[1])
