@@ -8,20 +8,20 @@ tasks under way finish, keeps them and raises `Interrupted`; the second stops at
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import pickle
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sweeps.store import Record, Store, Task, canonical
+from sweeps.workers import deaf_children, local_pool, one_thread_each
 
 Evaluate = Callable[[Record], Record]
 """Computes a result from a task's record; a module-level function: workers import it."""
@@ -30,14 +30,6 @@ Chunk = tuple[Task, ...]
 LARGEST_CHUNK = 8
 MOST_DEATHS = 3
 _WAKE_SECONDS = 0.2
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
 
 
 class Report(Protocol):
@@ -109,12 +101,6 @@ def evaluate_all(
     return [results[task.key] for task in tasks]
 
 
-def local_pool(workers: int) -> ProcessPoolExecutor:
-    """Worker processes that import afresh, use one BLAS thread each, and end when we do."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
-
-
 @dataclass(slots=True)
 class _Run:
     """One call of `evaluate_all`: what it fills, and how far it is."""
@@ -158,7 +144,7 @@ class _Run:
         """Evaluate in an executor; make a new one where workers died."""
         while chunks and not stop.is_set():
             flying: dict[Future[_Outcome], Chunk] = {}
-            with _one_thread_each(), make() as executor:
+            with one_thread_each(), make() as executor:
                 try:
                     self._feed(executor, chunks, flying, 2 * width, stop)
                 except BrokenProcessPool:
@@ -180,7 +166,7 @@ class _Run:
         while flying or (chunks and not failure and not stop.is_set()):
             while chunks and len(flying) < most and not failure and not stop.is_set():
                 records = [task.record for task in chunks[0]]
-                with _deaf_children():
+                with deaf_children():
                     future = executor.submit(_evaluate_chunk, self.evaluate, records)
                 flying[future] = chunks.popleft()
             if stop.is_set():
@@ -273,41 +259,3 @@ def _interruptible() -> Iterator[threading.Event]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, usual)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Have the processes started meanwhile run their linear algebra in one thread."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Start processes that never see Ctrl-C, not even while they import."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even if it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: Any) -> None:
-    parent.join()
-    os._exit(1)

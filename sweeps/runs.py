@@ -20,8 +20,8 @@ from sweeps.evaluators import Evaluators, Network, standard
 from sweeps.files import write_whole
 from sweeps.points import Point, front_numbers, to_csv
 from sweeps.progress import Progress
-from sweeps.spec import SCALES, Sweep
 from sweeps.store import Store, Task
+from sweeps.sweep import SCALES, Sweep
 
 Reporter = Callable[[str], AbstractContextManager[Report]]
 """Makes the progress display of a named piece of work; `sweeps.progress.Progress` is one."""

@@ -6,7 +6,8 @@ import pytest
 from hw.design import DotProduct, Mac, OutputStationaryArray
 from hw.formats import parse
 from sweeps.nodes import compose
-from sweeps.spec import SPECS, Sweep, parse_spec, read_spec
+from sweeps.spec import SPECS, parse_spec, read_spec
+from sweeps.sweep import Sweep
 
 MINIMAL = """\
 version: 1
