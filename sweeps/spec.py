@@ -65,6 +65,7 @@ OBJECTIVES = (
     "weight_bits",
     "activation_bits",
 )
+DEFAULT_LANES = 16
 SPECS = Path(__file__).parent / "specs"
 _REQUIRED = ("version", "network", "weights", "activations")
 _OPTIONAL = (
@@ -175,6 +176,8 @@ def _design(entry: Entry) -> tuple[tuple[str, Any], ...]:
     for key, most in sizes.items():
         if key in entries:
             record[key] = entries[key].whole(1, most)
+    if record["kind"] == "dot":
+        record.setdefault("lanes", DEFAULT_LANES)
     for key, choices in (("specials", SPECIALS_POLICIES), ("structure", STRUCTURES)):
         if key in entries:
             record[key] = entries[key].choice(choices)

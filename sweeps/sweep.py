@@ -57,7 +57,8 @@ class Sweep:
         Parameters
         ----------
         network_terms
-            Products in the network's largest sum, for which `exact:network` is sized.
+            Products in the network's largest sum, for which `exact:network` is sized (and for one
+            step of all lanes at least).
 
         Raises
         ------
@@ -65,11 +66,11 @@ class Sweep:
             If an accumulator does not fit a pair, or the constraints leave nothing.
 
         """
-        names = [
-            f"exact:{network_terms}" if name == NETWORK_ACCUMULATOR else name
-            for name in self.accumulators
-        ]
         common = dict(self.design)
+        terms = max(network_terms, common.get("lanes", 1))
+        names = [
+            f"exact:{terms}" if name == NETWORK_ACCUMULATOR else name for name in self.accumulators
+        ]
         designs = allowed(
             (
                 from_record({**common, "weight": w.name, "activation": a.name, "accumulator": name})

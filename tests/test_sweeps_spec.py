@@ -55,6 +55,10 @@ def test_every_shipped_spec_can_be_read():
 def test_an_accumulator_for_the_network_is_sized_for_its_largest_sum():
     (first, *_) = sweep("accumulator: exact:network").designs(144)
     assert first.accumulator.name == "exact:144"
+    (first, *_) = sweep("design: {kind: dot}").designs(9)
+    assert first.accumulator.name == "exact:16"
+    (first, *_) = sweep("design: {kind: mac}").designs(9)
+    assert first.accumulator.name == "exact:9"
     (first, *_) = sweep("accumulator: wrap:20").designs(144)
     assert first.accumulator.name == "wrap:20"
 
