@@ -198,7 +198,7 @@ def _eight_bit(engine: Engine, place: int) -> Arithmetic:
     layer: Weighted = engine.network.weighted[place]
     negative = bool((engine.samples(layer.name) < 0).any())
     activation = FixedFormat(8, 8, is_signed=negative)
-    exact = Accumulator.exact(layer.terms)
+    exact = Accumulator.exact(max(layer.terms, DEFAULT_LANES))
     return Arithmetic(FixedFormat(8, 8), activation, exact, "max", DEFAULT_LANES)
 
 

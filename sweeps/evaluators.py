@@ -30,9 +30,7 @@ ACCURACY_SOURCES = (
             "inference",
             "layers",
             "models",
-            "products",
             "quantize",
-            "windows",
         )
     ),
 )

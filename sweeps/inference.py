@@ -2,7 +2,7 @@
 
 Every weighted layer is quantised: its weights once (a scale per output channel), its input as it
 arrives (a scale per tensor, from the training images). The sums of products are those of the
-stated accumulator, bit for bit (`sweeps.products`). What follows a sum runs in float64: times the
+stated accumulator, bit for bit (`sim.golden.matmul`). What follows a sum runs in float64: times the
 two scales (multiplied beforehand), plus the bias, then ReLU and pooling. No step depends on the
 order in which a BLAS adds, so the outputs are the same bits in every run, on every number of
 threads or worker processes.
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from hw.accumulators import Accumulator
 from hw.design import DotProduct
 from hw.formats import Format
-from sim.golden import cast
+from sim.golden import Operand, cast, matmul
 from sweeps.datasets import Dataset
 from sweeps.layers import (
     Convolution,
@@ -31,7 +31,6 @@ from sweeps.layers import (
     product_in_order,
 )
 from sweeps.models import Network
-from sweeps.products import Operand, totals
 from sweeps.quantize import find_method
 
 Images = npt.NDArray[np.int64]
@@ -157,7 +156,7 @@ class Engine:
         else:
             patches, shape = self._patches(layer, unit, values, key)
             weights, weight_scale = self._weights(layer, unit)
-            sums = totals(patches, weights, unit.design).reshape(*shape, -1)
+            sums = matmul(patches, weights, unit.design).reshape(*shape, -1)
             scale = weight_scale * self._scale(layer, unit)
         for pool in stage.pools:
             sums = pool.apply(sums)
@@ -197,7 +196,9 @@ class Engine:
             matrix = find_method(unit.method).weights(layer.matrix, unit.weight, inputs)
             return Operand.of(matrix.values, unit.weight), matrix.scale
 
-        return self._keep("weights", (layer.name, unit.weight, unit.method), make)
+        kept: tuple[Operand, Values]
+        kept = self._keep("weights", (layer.name, unit.weight, unit.method), make)
+        return kept
 
     def _keep(self, kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
         kept = self._kept[kind]
