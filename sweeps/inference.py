@@ -132,11 +132,12 @@ class Engine:
 
     def float_outputs(self, images: Images) -> Values:
         """The float network's outputs (image, output), kept."""
-        return self._keep(
+        kept: Values = self._keep(
             "float",
             images.tobytes(),
             lambda: self.network.infer(self.dataset.inputs(images)),
         )
+        return kept
 
     def samples(self, name: str) -> Values:
         """Inputs of a weighted layer on the training images, in float."""
@@ -179,14 +180,17 @@ class Engine:
 
         if key is None:
             return make()
-        return self._keep("patches", (unit.activation, unit.method, key), make)
+        kept: tuple[Operand, tuple[int, ...]]
+        kept = self._keep("patches", (unit.activation, unit.method, key), make)
+        return kept
 
     def _scale(self, layer: Weighted, unit: Arithmetic) -> float:
         def make() -> float:
             samples = self.samples(layer.name)
             return find_method(unit.method).activation_scale(samples, unit.activation)
 
-        return self._keep("scale", (layer.name, unit.activation, unit.method), make)
+        kept: float = self._keep("scale", (layer.name, unit.activation, unit.method), make)
+        return kept
 
     def _weights(self, layer: Weighted, unit: Arithmetic) -> tuple[Operand, Values]:
         def inputs() -> Values:

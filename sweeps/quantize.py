@@ -100,7 +100,8 @@ class ScaleSearch:
             for scale in candidates
         ]
         best = np.argmin(errors, axis=0)
-        return candidates[best, np.arange(len(full))]
+        chosen: Values = candidates[best, np.arange(len(full))]
+        return chosen
 
 
 METHODS: dict[str, Method] = {
