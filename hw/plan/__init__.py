@@ -4,9 +4,16 @@ from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, FlagTree, Plan, pl
 from hw.plan.lane import LanePlan, structures
 from hw.plan.operand import OperandPlan
 from hw.plan.product import BoothRow, Bounds, ProductPlan
-from hw.plan.shift import ShiftLevel, ShiftPlan
+from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
 from hw.plan.tree import AdderRow, TreePlan
-from hw.plan.window import AlignPlan, ExponentMaximum, WindowAccumulatePlan, WindowLanePlan
+from hw.plan.window import (
+    AlignPlan,
+    DistancePlan,
+    ExponentMaximum,
+    RightShiftLevel,
+    WindowAccumulatePlan,
+    WindowLanePlan,
+)
 
 __all__ = [
     "AccumulatePlan",
@@ -16,12 +23,15 @@ __all__ = [
     "BoothRow",
     "Bounds",
     "CorePlan",
+    "DistancePlan",
     "ExponentMaximum",
+    "ExponentPlan",
     "FlagTree",
     "LanePlan",
     "OperandPlan",
     "Plan",
     "ProductPlan",
+    "RightShiftLevel",
     "ShiftLevel",
     "ShiftPlan",
     "TreePlan",

@@ -16,6 +16,8 @@ from hw.plan.window import (
     ExponentMaximum,
     WindowAccumulatePlan,
     WindowLanePlan,
+    plan_align,
+    plan_window_accumulate,
     plan_window_lane,
 )
 from hw.target import Target
@@ -79,10 +81,9 @@ class CorePlan:
     def parts(self) -> Counter[Part]:
         """Return the primitives of the core with their counts."""
         found: Counter[Part] = Counter({self.lane: self.lanes, self.accumulate: 1})
-        if isinstance(self.lane, LanePlan):
-            found[self.lane.product] += self.lanes
+        found[self.lane.product] += self.lanes
         if self.align is not None:
-            found[ExponentMaximum(self.align.exponent_bits)] += self.lanes - 1
+            found[ExponentMaximum(self.align.distance.exponent_bits)] += self.lanes - 1
             found[self.align] += self.lanes
         if self.lane.flags and self.lanes > 1:
             found[FlagTree(len(self.lane.flags), self.lanes)] += 1
@@ -242,12 +243,10 @@ def _plan_core(design: Design, target: Target) -> CorePlan:
     lanes = design.lanes if isinstance(design, DotProduct) else 1
     on_last = isinstance(design, OutputStationaryArray)
     if design.is_window:
-        lane = plan_window_lane(design)
-        align = AlignPlan(lane.product.bits, design.accumulator.bits, lane.exponent_bits)
+        lane = plan_window_lane(design, target)
+        align = plan_align(lane, design.accumulator.bits, target)
         tree = plan_tree(lanes, Bounds(0, (1 << design.accumulator.bits) - 1), relative=True)
-        accumulate = WindowAccumulatePlan(
-            design.accumulator_bits, tree.bounds, lane.exponent_bits, design.flags, on_last
-        )
+        accumulate = plan_window_accumulate(design, lane, tree.bounds, on_last, target)
         return CorePlan(lanes, lane, align, tree, accumulate)
     plain = plan_lane(design, target)
     tree = plan_tree(lanes, plain.bounds, plain.has_negate)

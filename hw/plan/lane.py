@@ -61,9 +61,8 @@ def structures(design: Design) -> tuple[str, ...]:
     weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
     known = ["behavioural", "rows"]
     significands = weight.significand_bits + activation.significand_bits
-    if design.is_window:
-        return ("behavioural",)
-    if min(table_inputs(weight, activation), significands) <= TABLE_INPUTS:
+    whole = significands if design.is_window else table_inputs(weight, activation)
+    if min(whole, significands) <= TABLE_INPUTS:
         known.append("table")
     if (
         significands > TABLE_INPUTS

@@ -1,4 +1,4 @@
-"""Floor 1c: exponent sums and the shifter that places a product on the fixed grid."""
+"""Floor 1c: exponent sums and the shifters that place a product on a grid or in a window."""
 
 from __future__ import annotations
 
@@ -36,23 +36,42 @@ class ShiftLevel:
 
 
 @dataclass(frozen=True, slots=True)
-class ShiftPlan:
-    """Shift a product left by the operands' exponent shifts.
+class ExponentPlan:
+    """Sum of two operands' exponent shifts, `offset` too large.
 
-    The amount is ``Σ max(field, 1)``; `offset` (one per minifloat operand) is taken off by
-    dropping that many low bits of the result, which are always zero. Where the exponent fields
-    together fit one LUT the amount is a table of them and the offset is 0.
+    The sum is ``Σ max(field, 1)``, one too large per minifloat operand. Where the exponent fields
+    together fit one LUT the sum is a table of them and the offset is 0.
 
     Parameters
     ----------
     field_bits
         Exponent field widths of the operands that shift.
     from_table
-        Whether the amount is a table of the fields.
+        Whether the sum is a table of the fields.
     offset
-        Low bits to drop.
+        What the sum is too large by.
     amount_bits
-        Width of the amount.
+        Width of the sum.
+
+    """
+
+    field_bits: tuple[int, ...]
+    from_table: bool
+    offset: int
+    amount_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShiftPlan:
+    """Shift a product left by the operands' exponent shifts.
+
+    The offset of the exponent sum is taken off by dropping that many low bits of the result, which
+    are always zero.
+
+    Parameters
+    ----------
+    exponents
+        The amount.
     input_bits, input_signed
         The product.
     width
@@ -62,14 +81,33 @@ class ShiftPlan:
 
     """
 
-    field_bits: tuple[int, ...]
-    from_table: bool
-    offset: int
-    amount_bits: int
+    exponents: ExponentPlan
     input_bits: int
     input_signed: bool
     width: int
     levels: tuple[ShiftLevel, ...]
+
+    @property
+    def offset(self) -> int:
+        """Low bits to drop."""
+        return self.exponents.offset
+
+    @property
+    def amount_bits(self) -> int:
+        """Width of the amount."""
+        return self.exponents.amount_bits
+
+
+def plan_exponents(operands: tuple[OperandPlan, ...], lut_inputs: int) -> ExponentPlan | None:
+    """Return the exponent sum of the operands, or None if every exponent is the same."""
+    shifting = tuple(operand for operand in operands if operand.field_bits)
+    if not shifting:
+        return None
+    fields = tuple(operand.field_bits for operand in shifting)
+    from_table = sum(fields) <= lut_inputs
+    offset = 0 if from_table else len(shifting)
+    largest = sum(operand.largest_shift for operand in shifting) + offset
+    return ExponentPlan(fields, from_table, offset, largest.bit_length())
 
 
 def plan_shift(
@@ -80,17 +118,33 @@ def plan_shift(
     lut_inputs: int,
 ) -> ShiftPlan | None:
     """Return the shift of a product, or None if every exponent is the same."""
-    shifting = tuple(operand for operand in operands if operand.field_bits)
-    if not shifting:
+    exponents = plan_exponents(operands, lut_inputs)
+    if exponents is None:
         return None
-    fields = tuple(operand.field_bits for operand in shifting)
-    from_table = sum(fields) <= lut_inputs
-    offset = 0 if from_table else len(shifting)
-    amount_bits = (sum(operand.largest_shift for operand in shifting) + offset).bit_length()
-    levels = _levels(0, amount_bits, input_bits, input_signed, width + offset, lut_inputs)
-    return ShiftPlan(
-        fields, from_table, offset, amount_bits, input_bits, input_signed, width, levels
+    levels = plan_levels(
+        exponents.amount_bits, input_bits, input_signed, width + exponents.offset, lut_inputs
     )
+    return ShiftPlan(exponents, input_bits, input_signed, width, levels)
+
+
+def plan_levels(
+    amount_bits: int, data_bits: int, signed: bool, limit: int, lut_inputs: int
+) -> tuple[ShiftLevel, ...]:
+    """Return the levels that shift a word left with the fewest multiplexers, one LUT each.
+
+    Parameters
+    ----------
+    amount_bits
+        Bits of the amount.
+    data_bits, signed
+        The word.
+    limit
+        Bits of the result that are kept.
+    lut_inputs
+        Inputs of a LUT.
+
+    """
+    return _levels(0, amount_bits, data_bits, signed, limit, lut_inputs)
 
 
 def _levels(

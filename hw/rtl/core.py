@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.plan import AccumulatePlan, CorePlan, LanePlan
+from hw.plan import AccumulatePlan, CorePlan, LanePlan, WindowAccumulatePlan
 from hw.rtl.accumulate import SPECIAL_FLAGS, Accumulator
 from hw.rtl.bits import any_of
 from hw.rtl.lane import Lane
@@ -34,8 +34,8 @@ class Core(wiring.Component):
             "total": Out(accumulate.bits),
             "total_valid": Out(1),
         }
-        if plan.align is not None:
-            ports["exponent"] = Out(plan.align.exponent_bits)
+        if isinstance(accumulate, WindowAccumulatePlan):
+            ports["exponent"] = Out(accumulate.shown_bits)
         super().__init__(ports | {flag: Out(1) for flag in accumulate.flags})
 
     def elaborate(self, platform: object) -> Module:

@@ -37,8 +37,8 @@ class Lane(wiring.Component):
         """Unpack, multiply, shift."""
         m = Module()
         plan = self.plan
-        weight = unpack(m, "weight", self.weight, plan.weight)
-        activation = unpack(m, "activation", self.activation, plan.activation)
+        weight = unpack(m, platform, "weight", self.weight, plan.weight)
+        activation = unpack(m, platform, "activation", self.activation, plan.activation)
         if plan.has_negate:
             m.d.comb += self.negate.eq(weight.sign ^ activation.sign)
         m.d.comb += self.value.eq(self._value(m, platform, weight, activation))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from hw.formats import MinifloatFormat, Specials
 from hw.plan import OperandPlan
 from hw.rtl.bits import named
+from hw.rtl.library import place
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,25 @@ class Operand:
     negative: Value
 
 
-def unpack(m: Module, name: str, code: Value, plan: OperandPlan) -> Operand:
+class Magnitude(wiring.Component):
+    """Absolute value of a two's complement word, as wide as the word.
+
+    Ports: `code`, `magnitude`. Combinational.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__({"code": In(bits), "magnitude": Out(bits)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Invert and add one where the sign is set."""
+        m = Module()
+        sign = self.code[-1]
+        inverted = named(m, "inverted", self.code ^ sign.replicate(len(self.code)))
+        m.d.comb += self.magnitude.eq(inverted + sign)
+        return m
+
+
+def unpack(m: Module, platform: object, name: str, code: Value, plan: OperandPlan) -> Operand:
     """Split a code as its format says; adds named signals to the module."""
     if isinstance(plan.format, MinifloatFormat):
         return _unpack_minifloat(m, name, code, plan, plan.format)
@@ -51,7 +72,10 @@ def unpack(m: Module, name: str, code: Value, plan: OperandPlan) -> Operand:
     sign, significand = no, code
     if plan.has_sign:
         sign = negative
-        significand = named(m, f"{name}_magnitude", Mux(sign, -code, code)[: len(code)])
+        absolute = Magnitude(len(code))
+        place(m, platform, f"magnitude_{len(code)}", absolute, name)
+        m.d.comb += absolute.code.eq(code)
+        significand = absolute.magnitude
     return Operand(sign, significand, Const(0, 0), no, no, no, code == 0, negative)
 
 

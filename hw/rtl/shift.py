@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.plan import ShiftLevel, ShiftPlan
+from hw.plan import ExponentPlan, ShiftLevel, ShiftPlan
 from hw.rtl.bits import extend, named
 from hw.rtl.library import place
 from hw.rtl.operand import Operand
@@ -20,7 +20,7 @@ class ExponentSum(wiring.Component):
     amount is a table), `amount`. Combinational.
     """
 
-    def __init__(self, plan: ShiftPlan) -> None:
+    def __init__(self, plan: ExponentPlan) -> None:
         self.plan = plan
         ports = {f"field_{i}": In(bits) for i, bits in enumerate(plan.field_bits)}
         if not plan.from_table:
@@ -77,31 +77,46 @@ class LevelMultiplexer(wiring.Component):
         return m
 
 
-def _build_levels(
-    m: Module, platform: object, plan: ShiftPlan, product: Value, amount: Value
+def build_levels(
+    m: Module,
+    platform: object,
+    levels: tuple[ShiftLevel, ...],
+    word: Value,
+    signed: bool,
+    amount: Value,
+    drop: int = 0,
 ) -> Value:
-    """Add the levels, narrow ones first; the last one drops the bits that are always zero."""
-    word = product
-    for number, level in enumerate(plan.levels):
-        drop = plan.offset if level is plan.levels[-1] else 0
-        multiplexer = LevelMultiplexer(level, len(word), plan.input_signed, drop)
+    """Add multiplexer levels, narrow ones first; the last one drops low bits of the result."""
+    for number, level in enumerate(levels):
+        dropped = drop if number == len(levels) - 1 else 0
+        multiplexer = LevelMultiplexer(level, len(word), signed, dropped)
         place(m, platform, f"shift_level_{number}", multiplexer)
         m.d.comb += [
             multiplexer.word.eq(word),
             multiplexer.select.eq(amount[level.low_bit : level.low_bit + level.bits]),
         ]
         word = multiplexer.shifted
-    return extend(word, plan.width, plan.input_signed)
+    return word
 
 
-def build_shift(
-    m: Module, platform: object, plan: ShiftPlan, operands: list[Operand], product: Value
+def build_exponents(
+    m: Module, platform: object, plan: ExponentPlan, operands: list[Operand]
 ) -> Value:
-    """Add exponent sum and shifter to a module and return the placed product."""
+    """Add the exponent sum of the operands that shift and return it."""
     exponents = ExponentSum(plan)
     place(m, platform, "exponent_sum", exponents)
     for i, operand in enumerate(operands):
         m.d.comb += getattr(exponents, f"field_{i}").eq(operand.field)
         if not plan.from_table:
             m.d.comb += getattr(exponents, f"normal_{i}").eq(operand.normal)
-    return _build_levels(m, platform, plan, product, exponents.amount)
+    return exponents.amount
+
+
+def build_shift(
+    m: Module, platform: object, plan: ShiftPlan, operands: list[Operand], product: Value
+) -> Value:
+    """Add exponent sum and shifter to a module and return the placed product."""
+    amount = build_exponents(m, platform, plan.exponents, operands)
+    signed = plan.input_signed
+    word = build_levels(m, platform, plan.levels, product, signed, amount, plan.offset)
+    return extend(word, plan.width, signed)
