@@ -197,8 +197,6 @@ class RightShifter(wiring.Component):
         word: Value = self.word
         for bit in range(level.bits):
             moved = extend(word[1 << (level.low_bit + bit) :], level.width, signed=True)
-            if 1 << (level.low_bit + bit) >= level.width:
-                moved = word[-1].replicate(level.width)
             word = named(m, f"moved_{bit}", Mux(self.select[bit], moved, word))
         m.d.comb += self.shifted.eq(word)
         return m
