@@ -4,16 +4,63 @@ from __future__ import annotations
 
 from functools import cache
 
+from costmodel.chain import function_luts
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts
+from costmodel.measured import measured
 from hw.plan import ArrayPlan
+
+SHORTEST_SHIFT_REGISTER = 3
+"""Registers in a row without a tap that Xilinx flows turn into one SRL per bit."""
+SHIFT_REGISTER_DEPTH = 32
+SINGLE_CELL_CONTROL_FF = 1
+"""In an array of one cell, what is busy is what drains."""
 
 
 @cache
 def array_shell(plan: ArrayPlan, target: Coefficients) -> Cost:
-    """Return the cost of operand registers, control and the row multiplexer of the results."""
-    per_bit = target.row("array", "multiplexer")[plan.rows - 1]
-    control = target.row("array", "control")[plan.rows - 1]
-    return luts(per_bit * plan.result_bits * plan.columns + control) + Cost(
-        ff=plan.operand_ff + 2 * (plan.diagonals - 1) + plan.row_index_bits + 2
+    """Return the cost of operand registers, control, row counter and row selection."""
+    control = measured(target.target, "array_control", str(plan.rows))
+    if control is None:
+        raise ValueError(f"the cost model of {target.target} has no array of {plan.rows} rows")
+    return (
+        luts(_selection_luts(plan, target))
+        + Cost(lut=control.lut, sites=control.sites, carry=control.carry)
+        + _next_row(plan)
+        + _registers(plan, target)
     )
+
+
+def _selection_luts(plan: ArrayPlan, target: Coefficients) -> int:
+    """Return the LUTs that choose a row's results: one per multiplexer and bit."""
+    per_bit = sum(
+        function_luts(ways + (ways - 1).bit_length(), target.lut_inputs)
+        for level in plan.selection
+        for ways in level
+        if ways > 1
+    )
+    return per_bit * plan.result_bits * plan.columns
+
+
+def _next_row(plan: ArrayPlan) -> Cost:
+    """Return the cost of the row counter's table; the lowest bit of 2, 4, 8, … rows is an INV."""
+    if plan.rows == 1:
+        return Cost()
+    bits = plan.row_index_bits
+    plain = plan.rows & (plan.rows - 1) == 0
+    return Cost(lut=bits - plain, sites=bits)
+
+
+def _registers(plan: ArrayPlan, target: Coefficients) -> Cost:
+    """Return the registers: operands on their way, valid and last of each diagonal, control."""
+    control = 2 if plan.diagonals > 1 else SINGLE_CELL_CONTROL_FF
+    registers = plan.operand_ff + 2 * (plan.diagonals - 1) + plan.row_index_bits + control
+    if target.family != "xilinx":
+        return Cost(ff=registers)
+    moved = memories = 0
+    for lanes, bits in ((plan.rows, plan.activation_bits), (plan.columns, plan.weight_bits)):
+        for depth in range(SHORTEST_SHIFT_REGISTER, lanes):
+            whole = depth - (depth > 16 and depth % 16 == 1)
+            moved += whole * bits
+            memories += -(-whole // SHIFT_REGISTER_DEPTH) * bits
+    return Cost(sites=memories, ff=registers - moved)

@@ -6,13 +6,10 @@ missing is an error, never 0.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
-
-from costmodel.cost import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +40,6 @@ class Coefficients:
                 f"the cost model of {self.target} has no coefficient {group}.{name}"
             ) from None
         return float(value["value"])
-
-    def optional(self, group: str, name: str) -> float | None:
-        """Return a number that refines a formula, or None where the formula stands alone."""
-        entry = _groups(self.target).get(group, {}).get(name)
-        return None if entry is None else float(entry["value"])
 
     def row(self, group: str, name: str) -> tuple[float, ...]:
         """Return a list of numbers, or raise ValueError if the target does not have it."""
@@ -89,24 +81,3 @@ def _record(target: str) -> dict[str, Any]:
 def _groups(target: str) -> dict[str, Any]:
     groups: dict[str, Any] = _record(target)["coefficients"]
     return groups
-
-
-@cache
-def multipliers(target: str) -> dict[tuple[int, int, bool, bool], Cost]:
-    """Return the measured plain products of a target, by operand widths and signs.
-
-    Raises
-    ------
-    ValueError
-        If the target has none.
-
-    """
-    file = files("costmodel") / "data" / f"products_{target}.csv"
-    if not file.is_file():
-        raise ValueError(f"the cost model of {target} has no measured products")
-    found = {}
-    for row in csv.DictReader(file.read_text(encoding="utf-8").splitlines()):
-        bits = int(row["weight_bits"]), int(row["activation_bits"])
-        signs = row["weight_signed"] == "1", row["activation_signed"] == "1"
-        found[*bits, *signs] = Cost(int(row["lut"]), int(row["sites"]), 0, int(row["carry"]), 0)
-    return found

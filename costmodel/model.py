@@ -41,12 +41,12 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
         ("product", lane_product),
         ("shifter", lane_shift),
     ),
-    ProductPlan: (),  # counted with its lane, whose formats fill the tables
+    ProductPlan: (),  # counted with its lane, whose formats fill a table
     AdderRow: (("adder row", adder),),
     AccumulatePlan: (("accumulator", accumulate),),
     FlagTree: (("flag tree", flag_tree),),
     ArrayPlan: (("array shell", array_shell),),
-    WindowLanePlan: (("window lane", window_lane),),
+    WindowLanePlan: (("unpack", window_lane), ("product", lane_product)),
     ExponentMaximum: (("exponent maximum", exponent_maximum),),
     AlignPlan: (("aligner", align),),
     WindowAccumulatePlan: (("window accumulator", window_accumulate),),

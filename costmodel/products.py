@@ -6,23 +6,32 @@ from collections.abc import Sequence
 from functools import cache
 
 from costmodel.chain import function_luts
-from costmodel.coefficients import Coefficients, multipliers
+from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts, total
+from costmodel.measured import measured, product_key
 from costmodel.rows import booth_row
-from hw.plan import LanePlan, OperandPlan, ProductPlan
+from hw.plan import LanePlan, OperandPlan, ProductPlan, WindowLanePlan
 
 
 @cache
-def lane_product(lane: LanePlan, target: Coefficients) -> Cost:
+def lane_product(lane: LanePlan | WindowLanePlan, target: Coefficients) -> Cost:
     """Return the cost of a lane's product in its structure."""
     plan = lane.product
     if plan.structure == "rows":
         return total(booth_row(row, target) for row in plan.rows)
     if plan.structure == "table":
         return luts(table_luts(_entries(lane), target))
-    if plan.structure == "dsp":
+    if plan.structure == "dsp" and fits_dsp(plan, target):
         return Cost(dsp=1)
     return multiplier(plan, target)
+
+
+def fits_dsp(plan: ProductPlan, target: Coefficients) -> bool:
+    """Whether Yosys gives a product a DSP block; it leaves small ones to LUTs."""
+    least = target.of("dsp", "least_operand_bits")
+    if min(plan.weight_bits, plan.activation_bits) < least:
+        return False
+    return plan.weight_bits + plan.activation_bits >= target.of("dsp", "least_product_bits")
 
 
 @cache
@@ -34,7 +43,7 @@ def multiplier(plan: ProductPlan, target: Coefficients) -> Cost:
     """
     widths = plan.weight_bits, plan.activation_bits
     signs = plan.weight.signed, plan.activation.signed
-    known = multipliers(target.target).get((*widths, *signs))
+    known = measured(target.target, "product", product_key(*widths, *signs))
     return wide_multiplier(*widths, *signs, target) if known is None else known
 
 
@@ -84,14 +93,14 @@ def _support(function: int, inputs: int) -> int:
     return depends
 
 
-def _entries(lane: LanePlan) -> list[int]:
+def _entries(lane: LanePlan | WindowLanePlan) -> list[int]:
     """Return a lane's table, as `hw.rtl` fills it."""
     weights, activations = _codes(lane, lane.weight), _codes(lane, lane.activation)
     return [w * a for a in activations for w in weights]
 
 
-def _codes(lane: LanePlan, operand: OperandPlan) -> list[int]:
-    if lane.is_table:
+def _codes(lane: LanePlan | WindowLanePlan, operand: OperandPlan) -> list[int]:
+    if isinstance(lane, LanePlan) and lane.is_table:
         return [operand.format.integer(code) for code in range(1 << operand.magnitude_code_bits)]
     bits = operand.significand_bits
     half = 1 << (bits - 1)

@@ -8,7 +8,8 @@ from itertools import product
 from costmodel.chain import Row, Wire, function_luts, is_chain, logic, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts
-from hw.plan import AdderRow, BoothRow, Bounds
+from costmodel.measured import measured
+from hw.plan import AdderRow, BoothRow
 
 
 def operand_wire(name: str, index: int, bits: int, signed: bool) -> Wire:
@@ -34,7 +35,7 @@ def adder(row: AdderRow, target: Coefficients) -> Cost:
         )
         for i in range(width)
     )
-    return _narrow_or_chain(Row(bits, signs), target)
+    return _narrow_or_chain(Row(bits, signs), "narrow_adder", adder_key(row), target)
 
 
 @cache
@@ -53,11 +54,9 @@ def booth_row(row: BoothRow, target: Coefficients) -> Cost:
         for i in range(row.width)
     )
     carry_in: Wire = (("digit", 0),) if row.negates else ()
-    adder_row = Row(bits, carry_in)
+    cost = _narrow_or_chain(Row(bits, carry_in), "narrow_booth_row", booth_key(row), target)
     if not is_chain(row.width, target):
-        measured = target.optional("narrow_rows", booth_key(row))
-        return luts(narrow_luts(adder_row, target) if measured is None else measured)
-    cost = row_cost(adder_row, target)
+        return cost
     if not row.previous_bits:
         cost = cost + luts(target.of("booth_row", "first_row"))
     if max(len(wire) for wire in selected) == 5:
@@ -65,18 +64,25 @@ def booth_row(row: BoothRow, target: Coefficients) -> Cost:
     return cost
 
 
+def adder_key(row: AdderRow) -> str:
+    """Return the name under which a narrow row of the tree is measured."""
+    sides = "_".join(f"{'s' if word.signed else 'u'}{word.bits}" for word in (row.left, row.right))
+    return f"{'relative' if row.relative else 'plain'}_{sides}"
+
+
 def booth_key(row: BoothRow) -> str:
-    """Return the name under which a narrow row's measured size is kept."""
+    """Return the name under which a narrow row of a product is measured."""
     digit = "".join("z" if index < 0 else str(index) for index in row.shape)
     sign = "s" if row.multiplicand_signed else "u"
     before = f"{'s' if row.previous_signed else 'u'}{row.previous_bits}"
     return f"{sign}{row.multiplicand_bits}_d{digit}_{before}_{row.width}"
 
 
-def _narrow_or_chain(row: Row, target: Coefficients) -> Cost:
+def _narrow_or_chain(row: Row, part: str, key: str, target: Coefficients) -> Cost:
     if is_chain(row.width, target):
         return row_cost(row, target)
-    return luts(narrow_luts(row, target))
+    known = measured(target.target, part, key)
+    return luts(narrow_luts(row, target)) if known is None else known
 
 
 def narrow_luts(row: Row, target: Coefficients) -> int:
@@ -116,16 +122,3 @@ def _selected(row: BoothRow, index: int) -> Wire:
     if not nets:
         return (("digit", 0),) if row.negates else ()
     return tuple(dict.fromkeys([*nets, *(("digit", digit) for digit in digits)]))
-
-
-def words_row(left: Bounds, right: Bounds, width: int) -> Row:
-    """Return the row that adds two plain words."""
-    return Row(
-        tuple(
-            (
-                operand_wire("left", i, left.bits, left.signed),
-                operand_wire("right", i, right.bits, right.signed),
-            )
-            for i in range(width)
-        )
-    )

@@ -7,17 +7,20 @@ from functools import cache
 from costmodel.chain import Row, function_luts, is_chain, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts, total
-from hw.plan import ShiftLevel, ShiftPlan
+from costmodel.measured import measured
+from costmodel.rows import narrow_luts
+from hw.plan import ExponentPlan, ShiftLevel, ShiftPlan
 
 
 @cache
 def shift(plan: ShiftPlan, target: Coefficients) -> Cost:
     """Return the cost of an exponent sum and its shifter."""
-    return exponent_sum(plan, target) + shifter(plan, target)
+    levels = levels_cost(plan.levels, plan.input_bits, plan.input_signed, plan.offset, target)
+    return exponent_sum(plan.exponents, target) + levels
 
 
 @cache
-def exponent_sum(plan: ShiftPlan, target: Coefficients) -> Cost:
+def exponent_sum(plan: ExponentPlan, target: Coefficients) -> Cost:
     """Return the cost of `hw.rtl.shift.ExponentSum`.
 
     A table has a LUT per bit. An adder replaces the lowest bit of each field by
@@ -37,18 +40,20 @@ def exponent_sum(plan: ShiftPlan, target: Coefficients) -> Cost:
         bits.append((wires[0], wires[1]))
     if is_chain(plan.amount_bits, target):
         return row_cost(Row(tuple(bits)), target)
-    name = "_".join(str(field) for field in sorted(plan.field_bits))
-    return luts(target.of("narrow_exponent_sums", f"fields_{name}"))
+    key = "_".join(str(field) for field in sorted(plan.field_bits))
+    known = measured(target.target, "narrow_exponent_sum", key)
+    return luts(narrow_luts(Row(tuple(bits)), target)) if known is None else known
 
 
 @cache
-def shifter(plan: ShiftPlan, target: Coefficients) -> Cost:
-    """Return the cost of all multiplexer levels."""
-    word_bits = plan.input_bits
+def levels_cost(
+    levels: tuple[ShiftLevel, ...], word_bits: int, signed: bool, offset: int, target: Coefficients
+) -> Cost:
+    """Return the cost of multiplexer levels; the last one drops `offset` bits."""
     costs = []
-    for level in plan.levels:
-        drop = plan.offset if level is plan.levels[-1] else 0
-        costs.append(luts(level_luts(level, word_bits, plan.input_signed, drop, target)))
+    for number, level in enumerate(levels):
+        drop = offset if number == len(levels) - 1 else 0
+        costs.append(luts(level_luts(level, word_bits, signed, drop, target)))
         word_bits = level.width - drop
     return total(costs)
 

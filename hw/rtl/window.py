@@ -68,34 +68,30 @@ class WindowLane(wiring.Component):
             return Const(0, 1)
         operands = [operand for operand in (weight, activation) if len(operand.field)]
         amount = build_exponents(m, platform, self.plan.exponents, operands)
-        gate = ExponentGate(len(amount), len(weight.significand), len(activation.significand))
-        place(m, platform, "exponent_gate", gate)
+        check = Nonzero(len(weight.significand), len(activation.significand))
+        place(m, platform, "nonzero", check)
         m.d.comb += [
-            gate.amount.eq(amount),
-            gate.weight.eq(weight.significand),
-            gate.activation.eq(activation.significand),
+            check.weight.eq(weight.significand),
+            check.activation.eq(activation.significand),
         ]
-        return gate.exponent
+        return amount & check.nonzero.replicate(len(amount))
 
 
-class ExponentGate(wiring.Component):
-    """`exponent` is `amount`, or 0 if `weight` or `activation` is. Combinational."""
+class Nonzero(wiring.Component):
+    """Whether neither `weight` nor `activation` is 0: `nonzero`. Combinational.
 
-    def __init__(self, bits: int, weight_bits: int, activation_bits: int) -> None:
+    A module of its own: mapped together with what it gates, it is repeated for each bit.
+    """
+
+    def __init__(self, weight_bits: int, activation_bits: int) -> None:
         super().__init__(
-            {
-                "amount": In(bits),
-                "weight": In(weight_bits),
-                "activation": In(activation_bits),
-                "exponent": Out(bits),
-            }
+            {"weight": In(weight_bits), "activation": In(activation_bits), "nonzero": Out(1)}
         )
 
     def elaborate(self, platform: object) -> Module:
-        """Force to 0."""
+        """Compare with 0."""
         m = Module()
-        nonzero = named(m, "nonzero", self.weight.any() & self.activation.any())
-        m.d.comb += self.exponent.eq(self.amount & nonzero.replicate(len(self.amount)))
+        m.d.comb += self.nonzero.eq(self.weight.any() & self.activation.any())
         return m
 
 

@@ -1,0 +1,266 @@
+"""Floor 4: small modules whose mapped size no rule gives, measured many in one synthesis.
+
+Most formulas of `costmodel` follow from how a part maps. What remains are small functions that the
+synthesiser restructures as it likes; there are few of them, so each is measured. Their number is
+told by `PARTS`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from costmodel.measured import product_key
+from costmodel.rows import adder_key, booth_key
+from hw.accumulators import Accumulator
+from hw.design import MAXIMUM_SIDE, Mac, OutputStationaryArray
+from hw.formats import Format, MinifloatFormat, Specials, parse
+from hw.plan import AdderRow, Bounds, DistancePlan, ExponentMaximum, ExponentPlan, plan
+from hw.plan.lane import plan_lane
+from hw.plan.product import booth_rows, plan_product
+from hw.rtl.accumulate import Fits
+from hw.rtl.emit import FlatArray
+from hw.rtl.lane import Lane
+from hw.rtl.library import Library, place
+from hw.rtl.operand import Magnitude
+from hw.rtl.product import BoothRowAdder, Multiplier
+from hw.rtl.shift import ExponentSum
+from hw.rtl.tree import Adder
+from hw.rtl.window import Distance, LargerExponent, Nonzero
+from hw.synthesis import synthesize
+from hw.target import Target
+from hw.yosys import clean_verilog
+
+COLUMNS = ("part", "key", "lut", "sites", "carry")
+WIDEST_PRODUCT = 8
+WIDE_PRODUCTS = ((9, 9), (10, 10), (12, 12), (16, 16), (12, 8), (16, 8), (11, 5), (14, 10), (9, 4))
+NARROW_ROW = 4
+"""Rows of so many bits or fewer are plain logic on some targets."""
+RUN = 60
+"""Modules in one synthesis."""
+
+Found = Iterator[tuple[str, wiring.Component, bool]]
+
+
+def products(target: Target) -> Found:
+    """Yield plain products of all widths up to 8 bits, and some wider ones."""
+    small = [(a, b) for a in range(1, WIDEST_PRODUCT + 1) for b in range(1, WIDEST_PRODUCT + 1)]
+    for a, b in [*small, *WIDE_PRODUCTS]:
+        for a_signed in (False, True):
+            for b_signed in (False, True):
+                if (a_signed and a < 2) or (b_signed and b < 2):
+                    continue
+                made = plan_product("behavioural", _bounds(a, a_signed), a, _bounds(b, b_signed), b)
+                yield product_key(a, b, a_signed, b_signed), Multiplier(made), False
+
+
+def narrow_adders(target: Target) -> Found:
+    """Yield tree rows of at most four bits."""
+    for relative in (False, True):
+        for left in range(1, NARROW_ROW + 1):
+            for right in range(1, NARROW_ROW + 1):
+                for signs in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                    if (signs[0] and left < 2) or (signs[1] and right < 2):
+                        continue
+                    words = _bounds(left, bool(signs[0])), _bounds(right, bool(signs[1]))
+                    row = AdderRow(*words, relative)
+                    if row.bounds.bits <= NARROW_ROW:
+                        yield adder_key(row), Adder(row), False
+
+
+def narrow_booth_rows(target: Target) -> Found:
+    """Yield Booth rows of at most four bits."""
+    for a in range(1, 17):
+        for b in range(1, 17):
+            for signs in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                if (signs[0] and a < 2) or (signs[1] and b < 2):
+                    continue
+                multiplicand, multiplier = _bounds(a, bool(signs[0])), _bounds(b, bool(signs[1]))
+                for row in booth_rows(multiplicand, a, multiplier, b):
+                    if row.width <= NARROW_ROW:
+                        yield booth_key(row), BoothRowAdder(row), False
+
+
+def narrow_exponent_sums(target: Target) -> Found:
+    """Yield exponent adders of at most four bits."""
+    for low in range(2, NARROW_ROW):
+        for high in range(low, NARROW_ROW):
+            amount_bits = ((1 << low) + (1 << high) - 2).bit_length()
+            if low + high > target.lut_inputs:
+                made = ExponentPlan((low, high), False, 2, amount_bits)
+                yield f"{low}_{high}", ExponentSum(made), False
+
+
+def exponent_maxima(target: Target) -> Found:
+    """Yield the larger of two exponents."""
+    for bits in range(1, 10):
+        yield str(bits), LargerExponent(ExponentMaximum(bits)), False
+
+
+def distances(target: Target) -> Found:
+    """Yield exponent differences."""
+    for bits in range(1, 10):
+        for live in range(1, min(bits, 7) + 1):
+            yield f"{bits}_{live}", Distance(DistancePlan(bits, live)), False
+
+
+def magnitudes(target: Target) -> Found:
+    """Yield absolute values."""
+    for bits in range(2, 17):
+        yield str(bits), Magnitude(bits), False
+
+
+def nonzero_checks(target: Target) -> Found:
+    """Yield what tells that a product of significands is not 0."""
+    for weight in range(1, 9):
+        for activation in range(1, weight + 1):
+            yield f"{weight}_{activation}", Nonzero(weight, activation), False
+
+
+def saturation_checks(target: Target) -> Found:
+    """Yield what decides whether a saturating sum fits."""
+    for bits in range(4, 21):
+        yield str(bits), Fits(bits), False
+
+
+def gated_significands(target: Target) -> Found:
+    """Yield lanes that hold only the unpacking of a format whose specials are forced to zero."""
+    one = parse("uint1")
+    for format in _special_formats():
+        design = Mac(
+            weight=format,
+            activation=one,
+            accumulator=Accumulator.exact(1),
+            specials="ignore",
+            structure="rows",
+        )
+        if not design.is_window:
+            yield format.name, Lane(plan_lane(design, target)), False
+
+
+def array_controls(target: Target) -> Found:
+    """Yield arrays of one column; their shells hold control besides registers."""
+    for rows in range(1, MAXIMUM_SIDE + 1):
+        design = OutputStationaryArray(
+            weight=parse("int2"),
+            activation=parse("int2"),
+            accumulator=Accumulator.exact(4),
+            structure="rows",
+            rows=rows,
+            columns=1,
+        )
+        yield str(rows), FlatArray(plan(design, target)), True
+
+
+PARTS: dict[str, Callable[[Target], Found]] = {
+    "product": products,
+    "narrow_adder": narrow_adders,
+    "narrow_booth_row": narrow_booth_rows,
+    "narrow_exponent_sum": narrow_exponent_sums,
+    "exponent_maximum": exponent_maxima,
+    "distance": distances,
+    "magnitude": magnitudes,
+    "nonzero": nonzero_checks,
+    "saturation_check": saturation_checks,
+    "gated_significand": gated_significands,
+    "array_control": array_controls,
+}
+"""The kinds of small modules."""
+
+
+def measure_primitives(target: Target, parts: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    """Synthesise the small modules of a target and return a row of `COLUMNS` for each."""
+    rows: list[dict[str, Any]] = []
+    for part in parts or tuple(PARTS):
+        found: dict[str, tuple[wiring.Component, bool]] = {}
+        for key, component, clocked in PARTS[part](target):
+            component._MustUse__used = True  # type: ignore[attr-defined]  # equal keys are dropped
+            found.setdefault(key, (component, clocked))
+        keys = list(found)
+        for start in range(0, len(keys), RUN):
+            some = keys[start : start + RUN]
+            counts = _measure([found[key] for key in some], target)
+            for key, count in zip(some, counts, strict=True):
+                numbers = {name: count[name] for name in COLUMNS[2:]}
+                numbers["sites"] -= count["lutram"]  # shift registers have a formula
+                rows.append({"part": part, "key": key, **numbers})
+    return rows
+
+
+class _Collected(Library):
+    """A library that keeps apart what is inside each of the measured modules."""
+
+    def convert(self, top: wiring.Component, name: str) -> str:
+        """Return the RTLIL of a component and of every module it instantiates."""
+        texts = [rtlil.convert(top, name=name, platform=self, emit_src=False)]
+        done: set[str] = set()
+        while pending := [module for module in self._components if module not in done]:
+            for module in pending:
+                self.prefix = f"{module.partition('_in_')[0]}_in_"
+                component = self._components[module]
+                texts.append(rtlil.convert(component, name=module, platform=self, emit_src=False))
+                done.add(module)
+        return "\n".join(texts)
+
+
+class _Bench(wiring.Component):
+    """All modules side by side, their ports in one word in and one word out."""
+
+    def __init__(self, parts: list[tuple[wiring.Component, bool]]) -> None:
+        self.parts = parts
+        widths = {In: 0, Out: 0}
+        for component, _ in parts:
+            for name, member in component.signature.members.items():
+                widths[member.flow] += len(getattr(component, name))
+        super().__init__({"inputs": In(widths[In]), "outputs": Out(widths[Out])})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        taken = {In: 0, Out: 0}
+        for number, (component, clocked) in enumerate(self.parts):
+            place(m, platform, f"part{number}", component, clocked=clocked)
+            for name, member in component.signature.members.items():
+                port = getattr(component, name)
+                start = taken[member.flow]
+                taken[member.flow] += len(port)
+                if member.flow is Out:
+                    m.d.comb += self.outputs[start : start + len(port)].eq(port)
+                else:
+                    m.d.comb += port.eq(self.inputs[start : start + len(port)])
+        return m
+
+
+def _measure(parts: list[tuple[wiring.Component, bool]], target: Target) -> list[Mapping[str, int]]:
+    """Return the counts of modules without what they instantiate, all from one synthesis."""
+    library = _Collected()
+    text = library.convert(_Bench(parts), "bench")
+    verilog = clean_verilog(text, "bench", kept=library.names.__contains__)
+    measured = synthesize(verilog, "bench", target).by_module
+    instances = re.findall(r"^  (\w+) the_part(\d+) \(", verilog, flags=re.MULTILINE)
+    kinds = {number: kind for kind, number in instances}
+    return [measured[kinds[str(number)]] for number in range(len(parts))]
+
+
+def _bounds(bits: int, signed: bool) -> Bounds:
+    return (
+        Bounds(-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else Bounds(0, (1 << bits) - 1)
+    )
+
+
+def _special_formats() -> Iterator[Format]:
+    """Yield the minifloats of at most 8 bits whose special codes are gated."""
+    for bits in range(3, 9):
+        for exponent in range(1, bits):
+            for specials in (Specials.FN, Specials.IEEE):
+                try:
+                    format = MinifloatFormat(exponent, bits - 1 - exponent, specials)
+                except ValueError:
+                    continue
+                if format.specials is specials:
+                    yield format
