@@ -8,3 +8,7 @@ class MissingTool(RuntimeError):
         super().__init__(f"{tool} is not installed; install it with: {install}")
         self.tool = tool
         self.install = install
+
+    def __reduce__(self) -> tuple[type["MissingTool"], tuple[str, str]]:
+        """Keep both parts when a worker process sends the error home."""
+        return MissingTool, (self.tool, self.install)
