@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from hw.errors import MissingTool
 from sweeps.arguments import (
@@ -84,7 +85,15 @@ def _fail(message: str, code: int, prefix: str = "error: ") -> int:
     return code
 
 
-def _warn(message: Warning | str, *_: object) -> None:
+def _warn(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print a warning as one line (the signature is that of `warnings.showwarning`)."""
     print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 

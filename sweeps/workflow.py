@@ -22,12 +22,16 @@ if TYPE_CHECKING:
 
 DEFAULT_TARGET = "xcup"
 DEFAULT_SIMULATOR = "verilator"
+PLAIN_CHOICE = ("table", "rows", "behavioural")
 COUNTS = ("lut", "sites", "ff", "carry", "dsp")
 """What an estimate and a measurement both count."""
 
 
 def settle(design: Design, target: str = DEFAULT_TARGET) -> tuple[Design, Target]:
     """Return a design with its structure settled, and the target's record.
+
+    Where the cost model does not cover the design, the structure is the first of `PLAIN_CHOICE`
+    that can serve it: hardware needs no estimate.
 
     Raises
     ------
@@ -36,10 +40,18 @@ def settle(design: Design, target: str = DEFAULT_TARGET) -> tuple[Design, Target
 
     """
     from hw import target as targets
+    from hw.plan import structures
     from sweeps.autotune import resolve
 
     technology = targets.load(target)
-    return resolve(design, technology), technology
+    try:
+        return resolve(design, technology), technology
+    except ValueError:
+        known = structures(design)
+        plain = next((name for name in PLAIN_CHOICE if name in known), None)
+        if plain is None:
+            raise
+        return design.with_structure(plain), technology
 
 
 def emit(design: Design, target: str = DEFAULT_TARGET) -> Emitted:

@@ -50,7 +50,7 @@ FLOORS = {
     ),
     "sweeps": (
         ("hw", "sim", "costmodel"),
-        ("numpy", "yaml", "matplotlib", "find_libpython", "sklearn", "torch"),
+        ("amaranth", "numpy", "yaml", "matplotlib", "sklearn", "torch"),
     ),
     "macloom": (("hw", "sim", "costmodel", "sweeps"), ("amaranth", "numpy")),
 }

@@ -151,6 +151,18 @@ def test_a_sidecar_brings_its_target_along(run_json, run, tmp_path):
     assert run_json("generate", "--design", sidecar)["target"] == "ice40"
 
 
+def test_hardware_needs_no_estimate(run_json, monkeypatch):
+    import costmodel
+
+    def unknown(*_):
+        raise ValueError("the cost model does not know this")
+
+    monkeypatch.setattr(costmodel, "estimate", unknown)
+    monkeypatch.setattr("sweeps.autotune.estimate", unknown)
+    record = run_json("generate", "mac", "--weight", "e5m10", "--target", "ice40")
+    assert record["design"]["structure"] != "auto"
+
+
 def test_the_activation_defaults_to_the_weight_format(run_json):
     assert run_json("generate", "mac", "--weight", "int3")["design"]["activation"] == "int3"
 
