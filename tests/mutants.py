@@ -59,7 +59,12 @@ CORE_MUTANTS = (
         r"\.neg_inf\(neg_inf\)([^;]*)\.pos_inf\(pos_inf\)",
         r".neg_inf(pos_inf)\1.pos_inf(neg_inf)",
     ),
-    Mutant("wrong tie", "window", r"(\{ 2'h0, (level_\w+)\[5:2\] \})", r"(\1 + \2[1])"),
+    Mutant(
+        "wrong tie",
+        "window",
+        r"(\{ moved_0\[9\], moved_0\[9\], moved_0\[9:2\] \})",
+        r"(\1 + moved_0[1])",
+    ),
     Mutant(
         "swapped flags",
         "special",
