@@ -2,7 +2,7 @@
 
 from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, FlagTree, Plan, plan
 from hw.plan.lane import LanePlan, structures
-from hw.plan.operand import OperandPlan
+from hw.plan.operand import OperandPlan, classes
 from hw.plan.product import BoothRow, Bounds, ProductPlan
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
 from hw.plan.tree import AdderRow, TreePlan
@@ -37,6 +37,7 @@ __all__ = [
     "TreePlan",
     "WindowAccumulatePlan",
     "WindowLanePlan",
+    "classes",
     "plan",
     "structures",
 ]

@@ -59,6 +59,11 @@ class OperandPlan:
         )
 
     @property
+    def has_infinity(self) -> bool:
+        """Whether the operand can be infinite."""
+        return isinstance(self.format, MinifloatFormat) and self.format.has_infinity
+
+    @property
     def low(self) -> int:
         """Least significand."""
         return 0 if self.has_sign else self.format.minimum_integer
@@ -88,3 +93,19 @@ class OperandPlan:
     def magnitude_code_bits(self) -> int:
         """Bits of the code that decide the magnitude: all but a minifloat's sign."""
         return self.format.bits - self.is_minifloat
+
+
+def classes(operand: OperandPlan, other: OperandPlan, flags: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a lane with special flags asks about an operand's code.
+
+    "special" (it forces the significand to zero), "nan" and "infinite" as far as the format has
+    them, and "zero" where the other operand can be infinite. Nothing in a lane without flags.
+    """
+    if not flags:
+        return ()
+    names: tuple[str, ...] = ()
+    if operand.has_infinity:
+        names = ("special", "nan", "infinite")
+    elif operand.format.has_specials:
+        names = ("nan",)
+    return (*names, "zero") if other.has_infinity else names

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.formats import Format
 from hw.plan import LanePlan, OperandPlan
 from hw.rtl.bits import extend, named
-from hw.rtl.operand import Operand, unpack
+from hw.rtl.operand import Operand, unpack_both
 from hw.rtl.product import build_product, place_table
 from hw.rtl.shift import build_shift
 
@@ -37,8 +37,7 @@ class Lane(wiring.Component):
         """Unpack, multiply, shift."""
         m = Module()
         plan = self.plan
-        weight = unpack(m, platform, "weight", self.weight, plan.weight)
-        activation = unpack(m, platform, "activation", self.activation, plan.activation)
+        weight, activation = unpack_both(m, platform, plan, self.weight, self.activation)
         if plan.has_negate:
             m.d.comb += self.negate.eq(weight.sign ^ activation.sign)
         m.d.comb += self.value.eq(self._value(m, platform, weight, activation))

@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.formats import MinifloatFormat, Specials
-from hw.plan import OperandPlan
+from hw.formats import Format, MinifloatFormat, Specials
+from hw.plan import LanePlan, OperandPlan, WindowLanePlan, classes
 from hw.rtl.bits import named
 from hw.rtl.library import place
 
@@ -28,10 +28,10 @@ class Operand:
         Exponent field; empty where it does not shift.
     normal
         Whether the exponent field is not 0.
-    nan, infinite
-        Whether the code is NaN or an infinity (constant 0 where the format has none).
-    zero, negative
-        Whether the number is zero; whether it is negative (or −0).
+    nan, infinite, zero
+        Whether the code is NaN, an infinity, zero; constant 0 where the lane does not ask.
+    negative
+        Whether the number is negative (or −0).
 
     """
 
@@ -63,10 +63,68 @@ class Magnitude(wiring.Component):
         return m
 
 
-def unpack(m: Module, platform: object, name: str, code: Value, plan: OperandPlan) -> Operand:
-    """Split a code as its format says; adds named signals to the module."""
+class Classifier(wiring.Component):
+    """What a code is, as far as a lane with special flags asks (`hw.plan.classes`).
+
+    Ports: `code`, and of `special`, `nan`, `infinite`, `zero` those asked for. Combinational. A
+    module of its own: mapped with what it gates and flags, it is repeated for each bit.
+    """
+
+    def __init__(self, format: Format, asked: tuple[str, ...]) -> None:
+        self.format = format
+        self.asked = asked
+        super().__init__({"code": In(format.bits)} | {name: Out(1) for name in asked})
+
+    def elaborate(self, platform: object) -> Module:
+        """Compare fields."""
+        m = Module()
+        format, code = self.format, self.code
+        nan, infinite = Const(0), Const(0)
+        zero = code == 0
+        if isinstance(format, MinifloatFormat):
+            nan, infinite = _specials(code, format)
+            zero = code[:-1] == 0
+        found = {"special": nan | infinite, "nan": nan, "infinite": infinite, "zero": zero}
+        m.d.comb += [getattr(self, name).eq(found[name]) for name in self.asked]
+        return m
+
+
+def unpack_both(
+    m: Module,
+    platform: object,
+    plan: LanePlan | WindowLanePlan,
+    weight: Value,
+    activation: Value,
+) -> tuple[Operand, Operand]:
+    """Split both codes of a lane."""
+    asked = classes(plan.weight, plan.activation, plan.flags)
+    other = classes(plan.activation, plan.weight, plan.flags)
+    return (
+        unpack(m, platform, "weight", weight, plan.weight, asked),
+        unpack(m, platform, "activation", activation, plan.activation, other),
+    )
+
+
+def unpack(
+    m: Module,
+    platform: object,
+    name: str,
+    code: Value,
+    plan: OperandPlan,
+    asked: tuple[str, ...] = (),
+) -> Operand:
+    """Split a code as its format says; adds named signals to the module.
+
+    `asked` is what the lane's flags need to know of the code; see `hw.plan.classes`.
+    """
+    found: dict[str, Value] = {}
+    if asked:
+        classifier = Classifier(plan.format, asked)
+        place(m, platform, f"classify_{plan.format.slug}", classifier, name)
+        m.d.comb += classifier.code.eq(code)
+        found = {kind: getattr(classifier, kind) for kind in asked}
     if isinstance(plan.format, MinifloatFormat):
-        return _unpack_minifloat(m, name, code, plan, plan.format)
+        return _unpack_minifloat(m, name, code, plan, plan.format, found)
     no = Const(0)
     negative = code[-1] if plan.format.signed else no
     sign, significand = no, code
@@ -76,24 +134,35 @@ def unpack(m: Module, platform: object, name: str, code: Value, plan: OperandPla
         place(m, platform, f"magnitude_{len(code)}", absolute, name)
         m.d.comb += absolute.code.eq(code)
         significand = absolute.magnitude
-    return Operand(sign, significand, Const(0, 0), no, no, no, code == 0, negative)
+    return Operand(sign, significand, Const(0, 0), no, no, no, found.get("zero", no), negative)
 
 
 def _unpack_minifloat(
-    m: Module, name: str, code: Value, plan: OperandPlan, format: MinifloatFormat
+    m: Module,
+    name: str,
+    code: Value,
+    plan: OperandPlan,
+    format: MinifloatFormat,
+    found: dict[str, Value],
 ) -> Operand:
     split = format.fraction_bits
     fraction, field, sign = code[:split], code[split:-1], code[-1]
     normal = named(m, f"{name}_normal", field.any())
-    nan, infinite = _specials(code, format)
-    nan, infinite = named(m, f"{name}_nan", nan), named(m, f"{name}_infinite", infinite)
+    nan, infinite = found.get("nan", Const(0)), found.get("infinite", Const(0))
     significand = Cat(fraction, normal)
     if plan.gated:
-        significand = Mux(nan | infinite, 0, significand)
+        special = found.get("special", nan) if found else _is_special(code, format)
+        significand = Mux(special, 0, significand)
     significand = named(m, f"{name}_significand", significand, format.precision)
     shifting = field if plan.field_bits else Const(0, 0)
-    zero = code[:-1] == 0
+    zero = found.get("zero", Const(0))
     return Operand(sign, significand, shifting, normal, nan, infinite, zero, sign)
+
+
+def _is_special(code: Value, format: MinifloatFormat) -> Value:
+    """Return whether a code is NaN or infinite."""
+    nan, infinite = _specials(code, format)
+    return nan | infinite
 
 
 def _specials(code: Value, format: MinifloatFormat) -> tuple[Value, Value]:

@@ -21,7 +21,7 @@ from hw.rtl.accumulate import SumRegisters, step_ports
 from hw.rtl.bits import extend, named
 from hw.rtl.lane import drive_flags
 from hw.rtl.library import place
-from hw.rtl.operand import Operand, unpack
+from hw.rtl.operand import Operand, unpack_both
 from hw.rtl.product import build_product, lookup
 from hw.rtl.shift import build_exponents, build_levels
 from hw.rtl.tree import Addend
@@ -49,8 +49,7 @@ class WindowLane(wiring.Component):
         """Unpack, multiply, add exponents."""
         m = Module()
         plan = self.plan
-        weight = unpack(m, platform, "weight", self.weight, plan.weight)
-        activation = unpack(m, platform, "activation", self.activation, plan.activation)
+        weight, activation = unpack_both(m, platform, plan, self.weight, self.activation)
         product = build_product(
             m, platform, plan.product, weight.significand, activation.significand
         )
