@@ -20,15 +20,19 @@ SINGLE_CELL_CONTROL_FF = 1
 @cache
 def array_shell(plan: ArrayPlan, target: Coefficients) -> Cost:
     """Return the cost of operand registers, control, row counter and row selection."""
-    control = measured(target.target, "array_control", str(plan.rows))
-    if control is None:
-        raise ValueError(f"the cost model of {target.target} has no array of {plan.rows} rows")
+    control = _control(plan.rows, target)
     return (
-        luts(_selection_luts(plan, target))
-        + Cost(lut=control.lut, sites=control.sites, carry=control.carry)
-        + _next_row(plan)
-        + _registers(plan, target)
+        luts(_selection_luts(plan, target)) + control + _next_row(plan) + _registers(plan, target)
     )
+
+
+def _control(rows: int, target: Coefficients) -> Cost:
+    """Return the cost of control with its comparisons, measured at these rows or fewer."""
+    for fewer in range(rows, 0, -1):
+        found = measured(target.target, "array_control", str(fewer))
+        if found is not None:
+            return found
+    raise ValueError(f"the cost model of {target.target} has no arrays")
 
 
 def _selection_luts(plan: ArrayPlan, target: Coefficients) -> int:

@@ -1,7 +1,8 @@
 """Floor 2c: what the formulas know about a target, read lazily from ``costmodel/data``.
 
-A target's YAML holds the numbers of the formulas with the provenance of each. A number that is
-missing is an error, never 0.
+``<target>.yaml`` holds the numbers that follow from how the target's cells are used,
+``fitted_<target>.yaml`` those that `costmodel.fit` found; each with its provenance. A number that
+is missing is an error, never 0.
 """
 
 from __future__ import annotations
@@ -67,12 +68,12 @@ def load(target: str) -> Coefficients:
 
 
 @cache
-def _record(target: str) -> dict[str, Any]:
+def _record(name: str) -> dict[str, Any]:
     import yaml
 
-    file = files("costmodel") / "data" / f"{target}.yaml"
+    file = files("costmodel") / "data" / f"{name}.yaml"
     if not file.is_file():
-        raise ValueError(f"there is no cost model of the target {target!r}")
+        raise ValueError(f"there is no cost model of the target {name.removeprefix('fitted_')!r}")
     record: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return record
 
@@ -80,4 +81,5 @@ def _record(target: str) -> dict[str, Any]:
 @cache
 def _groups(target: str) -> dict[str, Any]:
     groups: dict[str, Any] = _record(target)["coefficients"]
-    return groups
+    fitted: dict[str, Any] = _record(f"fitted_{target}")["coefficients"]
+    return groups | fitted

@@ -10,7 +10,7 @@ from costmodel.cost import Cost, luts
 from costmodel.measured import measured
 from costmodel.shift import shift
 from hw.formats import MinifloatFormat, Specials
-from hw.plan import FlagTree, LanePlan, OperandPlan
+from hw.plan import FlagTree, LanePlan, OperandPlan, classes
 
 WIDEST_ECP5_FUNCTION = 7
 """Inputs of the widest function that ECP5 makes of LUTs and multiplexers."""
@@ -20,13 +20,12 @@ WIDEST_ECP5_FUNCTION = 7
 def lane_glue(plan: LanePlan, target: Coefficients) -> Cost:
     """Return the cost of a lane without its product and shifter."""
     needs_normal = plan.shift is not None and not plan.shift.exponents.from_table
-    count: float = 0
+    operands = plan.weight, plan.activation
+    count = special_luts(*operands, plan.flags, target)
     if not plan.is_table:
-        count += unpack_luts(plan.weight, needs_normal, target)
-        count += unpack_luts(plan.activation, needs_normal, target)
-    count += plan.weight.has_sign and plan.activation.has_sign
-    count += special_luts(plan.weight, plan.activation, plan.flags, not plan.is_table, target)
-    return luts(count)
+        flagged = bool(plan.flags)
+        count += sum(unpack_luts(operand, needs_normal, flagged, target) for operand in operands)
+    return luts(count + (plan.weight.has_sign and plan.activation.has_sign))
 
 
 @cache
@@ -56,13 +55,16 @@ def gate_luts(inputs: int, target: Coefficients) -> float:
     return tree_luts(inputs, target.lut_inputs)
 
 
-def unpack_luts(operand: OperandPlan, needs_normal: bool, target: Coefficients) -> float:
+def unpack_luts(
+    operand: OperandPlan, needs_normal: bool, flagged: bool, target: Coefficients
+) -> float:
     """Return the LUTs of a significand, hidden bit included.
 
-    Ungated: the hidden bit, an or of the exponent field. Gated: each bit is a function of what
-    tells a special code (all magnitude bits, or the exponent field in IEEE formats), in one LUT if
-    it fits, else of a shared net; `needs_normal` asks for the ungated hidden bit as well. ECP5
-    spends wide functions instead of the shared net.
+    Ungated: the hidden bit, an or of the exponent field. Gated in a lane with flags: a LUT per bit
+    beside the classifier. Gated without flags: each bit is a function of what tells a special code
+    (all magnitude bits, or the exponent field in IEEE formats), in one LUT if it fits, else of a
+    shared net; ECP5 spends wide functions instead of the shared net. `needs_normal` asks for the
+    ungated hidden bit as well.
     """
     format = operand.format
     if not isinstance(format, MinifloatFormat):
@@ -72,6 +74,8 @@ def unpack_luts(operand: OperandPlan, needs_normal: bool, target: Coefficients) 
     if not operand.gated:
         return normal
     asked = normal if needs_normal else 0
+    if flagged:
+        return fraction + gate_luts(exponent + 1, target) + asked
     known = measured(target.target, "gated_significand", format.name)
     if known is not None:
         return known.lut + (asked if exponent <= target.lut_inputs else 0)
@@ -85,39 +89,34 @@ def unpack_luts(operand: OperandPlan, needs_normal: bool, target: Coefficients) 
 
 
 def special_luts(
-    weight: OperandPlan,
-    activation: OperandPlan,
-    flags: tuple[str, ...],
-    unpacked: bool,
-    target: Coefficients,
+    weight: OperandPlan, activation: OperandPlan, flags: tuple[str, ...], target: Coefficients
 ) -> float:
-    """Return the LUTs of a lane's special flags."""
+    """Return the LUTs of a lane's special flags: two classifiers, and what joins them."""
     if not flags:
         return 0
+    count = classify_luts(weight, classes(weight, activation, flags), target)
+    count += classify_luts(activation, classes(activation, weight, flags), target)
     if "pos_inf" not in flags:
-        inputs = sum(_nan_inputs(o, unpacked, target.lut_inputs) for o in (weight, activation))
-        return gate_luts(inputs, target)
-    infinite = [o for o in (weight, activation) if _has_infinity(o)]
-    magnitudes = weight.magnitude_code_bits + activation.magnitude_code_bits
-    return (
-        target.of("special_flags", "infinity")
-        + target.of("special_flags", "second_infinity") * (len(infinite) - 1)
-        + target.of("special_flags", "per_bit") * magnitudes
-    )
+        return count + (weight.format.has_specials and activation.format.has_specials)
+    infinite = weight.has_infinity + activation.has_infinity
+    special = weight.format.has_specials + activation.format.has_specials
+    signs = weight.format.signed + activation.format.signed
+    features = (1, infinite - 1, special - 1, signs - 1)
+    weights = target.row("special_flags", "infinity")
+    return count + sum(w * x for w, x in zip(weights, features, strict=True))
 
 
-def _has_infinity(operand: OperandPlan) -> bool:
-    return isinstance(operand.format, MinifloatFormat) and operand.format.has_infinity
-
-
-def _nan_inputs(operand: OperandPlan, unpacked: bool, lut_inputs: int) -> int:
-    """Return the nets that tell an operand's NaN."""
-    format = operand.format
-    if not isinstance(format, MinifloatFormat) or not format.has_specials:
+def classify_luts(operand: OperandPlan, asked: tuple[str, ...], target: Coefficients) -> float:
+    """Return the LUTs of a classifier: measured, or a gate per answer."""
+    if not asked:
         return 0
-    magnitude = format.exponent_bits + format.fraction_bits
-    if format.specials is Specials.FNUZ:
-        if unpacked and format.exponent_bits > 1:
-            return format.fraction_bits + 2
-        return magnitude + 1
-    return 1 if unpacked and magnitude > lut_inputs else magnitude
+    known = measured(target.target, "classifier", classifier_key(operand, asked))
+    if known is not None:
+        return known.lut
+    return sum(gate_luts(operand.format.bits, target) for _ in asked)
+
+
+def classifier_key(operand: OperandPlan, asked: tuple[str, ...]) -> str:
+    """Return the key of a measured classifier; fixed point differs only in its width."""
+    name = operand.format.name if operand.is_minifloat else f"fixed{operand.format.bits}"
+    return f"{name}:{'+'.join(asked)}"

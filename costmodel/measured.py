@@ -23,6 +23,13 @@ def product_key(a: int, b: int, a_signed: bool, b_signed: bool) -> str:
     return f"{'s' if a_signed else 'u'}{a}x{'s' if b_signed else 'u'}{b}"
 
 
+def product_kind(a_signed: bool, b_signed: bool) -> str:
+    """Return which formula serves operands of these signs."""
+    if a_signed != b_signed:
+        return "mixed"
+    return "signed" if a_signed else "unsigned"
+
+
 @cache
 def _read(target: str) -> dict[tuple[str, str], Cost]:
     file = files("costmodel") / "data" / f"measured_{target}.csv"

@@ -8,7 +8,7 @@ from functools import cache
 from costmodel.chain import function_luts
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts, total
-from costmodel.measured import measured, product_key
+from costmodel.measured import measured, product_key, product_kind
 from costmodel.rows import booth_row
 from hw.plan import LanePlan, OperandPlan, ProductPlan, WindowLanePlan
 
@@ -49,8 +49,7 @@ def multiplier(plan: ProductPlan, target: Coefficients) -> Cost:
 
 def wide_multiplier(a: int, b: int, a_signed: bool, b_signed: bool, target: Coefficients) -> Cost:
     """Return the cost of a plain ``*`` by formula."""
-    kind = "mixed" if a_signed != b_signed else "signed" if a_signed else "unsigned"
-    per_product, per_bit, constant = target.row("wide_products", kind)
+    per_product, per_bit, constant = target.row("wide_product", product_kind(a_signed, b_signed))
     lut = per_product * a * b + per_bit * (a + b) + constant
     sum_bits = a + b - 1
     carry = -(-sum_bits // 4) if target.family == "xilinx" else sum_bits

@@ -79,9 +79,10 @@ def window_lane(plan: WindowLanePlan, target: Coefficients) -> Cost:
     operands = (plan.weight, plan.activation)
     exponents = plan.exponents
     needs_normal = exponents is not None and not exponents.from_table
-    count = sum(unpack_luts(operand, needs_normal, target) for operand in operands)
+    flagged = bool(plan.flags)
+    count = sum(unpack_luts(operand, needs_normal, flagged, target) for operand in operands)
     count += plan.weight.has_sign and plan.activation.has_sign
-    count += special_luts(*operands, plan.flags, True, target)
+    count += special_luts(*operands, plan.flags, target)
     costs = [luts(count)]
     for operand in operands:
         if operand.has_sign and not operand.is_minifloat:

@@ -1,30 +1,45 @@
-"""Floor 4: the designs on which the cost model is fitted and judged, and their measured cost.
+"""Floor 4: what the cost model is fitted on and judged by, written as data of `costmodel`.
 
-Designs are drawn by a seed from one distribution (`draw`), synthesised, and written as CSV beside
-the coefficients. A set drawn with another seed than the fitted one is never fitted on.
+``python -m sweeps.calibrate TARGET…`` measures the small modules of `sweeps.primitives`, fits what
+is fitted, draws whole designs by a seed, synthesises them and tells the error of the estimates.
+Whole designs are never fitted on. Synthesis is cached, so that an interrupted run goes on.
+
+Files, all in ``costmodel/data``: ``measured_<target>.csv``, ``fitted_<target>.yaml``,
+``heldout_<target>.csv``.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import yaml
+
+import costmodel
+from costmodel import coefficients
+from costmodel.fit import fit
 from hw.accumulators import Accumulator, AccumulatorKind
 from hw.design import Design, from_record
 from hw.formats import FixedFormat, Format, parse
 from hw.plan import structures
-from hw.target import Target
+from hw.target import Target, load
 
 COLUMNS = ("design", "lut", "sites", "ff", "carry", "dsp", "tool")
 LANES = (2, 3, 4, 5, 8, 12, 16, 24, 32)
 SIDES = (1, 2, 3, 4, 5, 6)
 MAXIMUM_CELLS = 12
 TERMS = (16, 64, 256, 1024)
+SEED = 2026
+COUNT = 100
+DATA = Path(costmodel.__file__).parent / "data"
 
 
 def draw(seed: int, count: int) -> list[Design]:
@@ -67,10 +82,55 @@ def measure(
     ]
 
 
-def to_csv(rows: Iterable[dict[str, Any]]) -> str:
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Errors of estimates against measured designs, in percent of the measured number.
+
+    Parameters
+    ----------
+    designs
+        Number of designs.
+    mean, percentile_95, worst
+        Of the absolute error.
+    bias
+        Mean of the signed error.
+    exact
+        Fraction of designs without error.
+
+    """
+
+    designs: int
+    mean: float
+    percentile_95: float
+    worst: float
+    bias: float
+    exact: float
+
+
+def errors(
+    measured: Iterable[tuple[Design, dict[str, int]]], target: Target, resource: str
+) -> Errors:
+    """Return the errors of one resource: "lut", "sites", "ff", "carry" or "dsp"."""
+    pairs = [
+        (getattr(costmodel.estimate(design, target), resource), numbers[resource])
+        for design, numbers in measured
+    ]
+    off = np.array([100 * (estimated - found) / max(found, 1) for estimated, found in pairs])
+    size = np.abs(off)
+    return Errors(
+        len(pairs),
+        float(size.mean()),
+        float(np.percentile(size, 95)),
+        float(size.max()),
+        float(off.mean()),
+        float((off == 0).mean()),
+    )
+
+
+def to_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> str:
     """Return rows as the text of a CSV file."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -143,3 +203,61 @@ def _accumulator(source: random.Random, design: Design) -> Accumulator | None:
         return Accumulator(kind, bits=max(bits, 4), terms=terms)
     bits = design.product_bits + source.randint(0, 10)
     return Accumulator(kind, bits=bits) if 4 <= bits <= 80 else None
+
+
+def calibrate_parts(target: Target, folder: Path = DATA) -> None:
+    """Measure the small modules of a target and fit the numbers that are fitted."""
+    from sweeps.primitives import COLUMNS as PART_COLUMNS
+    from sweeps.primitives import measure_primitives
+
+    rows = measure_primitives(target)
+    _write(folder / f"measured_{target.name}.csv", to_csv(rows, PART_COLUMNS))
+    write_fitted(target, folder)
+
+
+def write_fitted(target: Target, folder: Path = DATA) -> None:
+    """Fit the numbers that are fitted to the measured modules of a target."""
+    file = folder / f"measured_{target.name}.csv"
+    measured = list(csv.DictReader(file.read_text(encoding="utf-8").splitlines()))
+    found = {"coefficients": fit(measured, coefficients.load(target.name))}
+    text = yaml.safe_dump(found, sort_keys=False, default_flow_style=None, width=1000)
+    _write(
+        folder / f"fitted_{target.name}.yaml",
+        f"# Written by sweeps.calibrate from measured_{target.name}.csv.\n{text}",
+    )
+
+
+def measure_held_out(target: Target, seed: int, count: int, folder: Path = DATA) -> None:
+    """Draw designs, synthesise them and write what they measured."""
+    rows = measure(draw(seed, count), target)
+    _write(folder / f"heldout_{target.name}.csv", to_csv(rows))
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file at once or not at all."""
+    part = file.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Calibrate the targets named on the command line and print the errors."""
+    parser = argparse.ArgumentParser(prog="python -m sweeps.calibrate", description=__doc__)
+    parser.add_argument("targets", nargs="+", help="targets to calibrate")
+    parser.add_argument("--seed", type=int, default=SEED, help="seed of the designs left out")
+    parser.add_argument("--count", type=int, default=COUNT, help="number of designs left out")
+    parser.add_argument("--only-judge", action="store_true", help="leave the coefficients alone")
+    options = parser.parse_args(arguments)
+    for name in options.targets:
+        target = load(name)
+        if not options.only_judge:
+            calibrate_parts(target)
+        measure_held_out(target, options.seed, options.count)
+        measured = list(read_csv(DATA / f"heldout_{name}.csv"))
+        for resource in ("lut", "sites", "ff", "carry", "dsp"):
+            print(name, resource, errors(measured, target, resource))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -7,6 +7,7 @@ told by `PARTS`.
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -16,19 +17,29 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from costmodel.lanes import classifier_key
 from costmodel.measured import product_key
 from costmodel.rows import adder_key, booth_key
 from hw.accumulators import Accumulator
 from hw.design import MAXIMUM_SIDE, Mac, OutputStationaryArray
-from hw.formats import Format, MinifloatFormat, Specials, parse
-from hw.plan import AdderRow, Bounds, DistancePlan, ExponentMaximum, ExponentPlan, plan
+from hw.formats import MinifloatFormat, Specials, parse
+from hw.plan import (
+    AdderRow,
+    Bounds,
+    DistancePlan,
+    ExponentMaximum,
+    ExponentPlan,
+    OperandPlan,
+    classes,
+    plan,
+)
 from hw.plan.lane import plan_lane
 from hw.plan.product import booth_rows, plan_product
 from hw.rtl.accumulate import Fits
 from hw.rtl.emit import FlatArray
 from hw.rtl.lane import Lane
 from hw.rtl.library import Library, place
-from hw.rtl.operand import Magnitude
+from hw.rtl.operand import Classifier, Magnitude
 from hw.rtl.product import BoothRowAdder, Multiplier
 from hw.rtl.shift import ExponentSum
 from hw.rtl.tree import Adder
@@ -42,6 +53,8 @@ WIDEST_PRODUCT = 8
 WIDE_PRODUCTS = ((9, 9), (10, 10), (12, 12), (16, 16), (12, 8), (16, 8), (11, 5), (14, 10), (9, 4))
 NARROW_ROW = 4
 """Rows of so many bits or fewer are plain logic on some targets."""
+FLAGS_SEED = 11
+FLAGGED_LANES = 60
 RUN = 60
 """Modules in one synthesis."""
 
@@ -144,9 +157,39 @@ def gated_significands(target: Target) -> Found:
             yield format.name, Lane(plan_lane(design, target)), False
 
 
+def classifiers(target: Target) -> Found:
+    """Yield what tells special codes, zero included, of all formats of at most 8 bits."""
+    flags = ("nan", "pos_inf", "neg_inf")
+    finite, infinite = OperandPlan(parse("int4")), OperandPlan(parse("e2m1"))
+    formats = [
+        *(MinifloatFormat(*split, specials) for split, specials in _splits()),
+        *(parse(f"uint{bits}") for bits in range(1, 17)),
+    ]
+    for format in formats:
+        operand = OperandPlan(format)
+        for other in (finite, infinite):
+            if asked := classes(operand, other, flags):
+                yield classifier_key(operand, asked), Classifier(format, asked), False
+
+
+def infinity_lanes(target: Target) -> Found:
+    """Yield unpacking and flags of lanes with infinities, on which their formula is fitted."""
+    source = random.Random(FLAGS_SEED)
+    ieee = [f for f in _special_formats() if f.has_infinity]
+    others = [*_special_formats(), *(parse(name) for name in ("int4", "int8", "uint4", "e3m2fn"))]
+    found = 0
+    while found < FLAGGED_LANES:
+        weight, activation = source.choice(ieee), source.choice(others)
+        design = Mac(weight=weight, activation=activation, structure="rows")
+        lane = None if design.is_window else plan_lane(design, target)
+        if lane is not None and (lane.shift is None or lane.shift.exponents.from_table):
+            found += 1
+            yield f"{weight.name}:{activation.name}", Lane(lane), False
+
+
 def array_controls(target: Target) -> Found:
     """Yield arrays of one column; their shells hold control besides registers."""
-    for rows in range(1, MAXIMUM_SIDE + 1):
+    for rows in (*range(1, 18), 24, 32, 33, 48, MAXIMUM_SIDE):
         design = OutputStationaryArray(
             weight=parse("int2"),
             activation=parse("int2"),
@@ -169,6 +212,8 @@ PARTS: dict[str, Callable[[Target], Found]] = {
     "nonzero": nonzero_checks,
     "saturation_check": saturation_checks,
     "gated_significand": gated_significands,
+    "classifier": classifiers,
+    "infinity_lane": infinity_lanes,
     "array_control": array_controls,
 }
 """The kinds of small modules."""
@@ -253,14 +298,21 @@ def _bounds(bits: int, signed: bool) -> Bounds:
     )
 
 
-def _special_formats() -> Iterator[Format]:
+def _special_formats() -> Iterator[MinifloatFormat]:
     """Yield the minifloats of at most 8 bits whose special codes are gated."""
+    for split, specials in _splits():
+        format = MinifloatFormat(*split, specials)
+        if OperandPlan(format).gated:
+            yield format
+
+
+def _splits() -> Iterator[tuple[tuple[int, int], Specials]]:
+    """Yield the splits of minifloats of at most 8 bits with each kind of specials they can have."""
     for bits in range(3, 9):
         for exponent in range(1, bits):
-            for specials in (Specials.FN, Specials.IEEE):
-                try:
-                    format = MinifloatFormat(exponent, bits - 1 - exponent, specials)
-                except ValueError:
+            for specials in Specials:
+                split = exponent, bits - 1 - exponent
+                if specials is Specials.IEEE and (exponent < 2 or not split[1]):
                     continue
-                if format.specials is specials:
-                    yield format
+                if MinifloatFormat(*split, specials).specials is specials:
+                    yield split, specials
