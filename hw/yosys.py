@@ -35,7 +35,9 @@ __all__ = [
 Kept = str | tuple[str, ...] | Callable[[str], bool]
 
 _WORKER = """
-import sys
+import ctypes, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: never outlive the one who asked
 sys.path.insert(0, sys.argv[1])
 from pyosys import libyosys
 design = libyosys.Design()
