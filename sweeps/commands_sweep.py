@@ -73,9 +73,10 @@ def plot(arguments: argparse.Namespace) -> int:
 def demo(arguments: argparse.Namespace) -> int:
     """``macloom demo``."""
     from sweeps import demo as job
+    from sweeps.demo_report import text
 
     outcome = job.run(arguments.output, arguments.simulator)
-    print(json_text(outcome.to_record()) if arguments.json else job.text(outcome))
+    print(json_text(outcome.to_record()) if arguments.json else text(outcome))
     return FINE if outcome.mismatches == 0 else CHECK_FAILED
 
 
