@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -147,8 +147,8 @@ class Accumulator(wiring.Component):
         m.d.comb += check.top.eq(exact[bits - 1 :])
         fits = check.fits
         negative = exact[-1]
-        limit = Mux(negative, 1 << (bits - 1), (1 << (bits - 1)) - 1)
-        return named(m, "limited", Mux(fits, exact[:bits], limit), bits)
+        clamped = Mux(fits, exact[: bits - 1], (~negative).replicate(bits - 1))
+        return named(m, "limited", Cat(clamped, negative))
 
     def _overflowed(self, state: Value, exact: Value) -> Value:
         """Two's complement overflow: both terms have one sign and the sum the other."""
