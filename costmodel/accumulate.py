@@ -61,7 +61,8 @@ def control_luts(flags: tuple[str, ...], total_on_last: bool, target: Coefficien
 def shared_sign(state_bits: int, width: int, addend: Bounds, target: Coefficients) -> float:
     """Return the LUT of an addend's inverted sign where it stands at several bits of a row."""
     places = min(state_bits, width) - addend.bits + 1
-    return target.of("accumulate", "shared_sign") if addend.signed and places > 1 else 0
+    several = places > 1 or (places < 1 and width > state_bits)
+    return target.of("accumulate", "shared_sign") if addend.signed and several else 0
 
 
 def _saturation_luts(plan: AccumulatePlan, target: Coefficients) -> float:

@@ -20,16 +20,17 @@ SINGLE_CELL_CONTROL_FF = 1
 @cache
 def array_shell(plan: ArrayPlan, target: Coefficients) -> Cost:
     """Return the cost of operand registers, control, row counter and row selection."""
-    control = _control(plan.rows, target)
+    control = _control(plan, target)
     return (
         luts(_selection_luts(plan, target)) + control + _next_row(plan) + _registers(plan, target)
     )
 
 
-def _control(rows: int, target: Coefficients) -> Cost:
+def _control(plan: ArrayPlan, target: Coefficients) -> Cost:
     """Return the cost of control with its comparisons, measured at these rows or fewer."""
-    for fewer in range(rows, 0, -1):
-        found = measured(target.target, "array_control", str(fewer))
+    keys = ["1x1"] if plan.diagonals == 1 else [str(rows) for rows in range(plan.rows, 0, -1)]
+    for key in keys:
+        found = measured(target.target, "array_control", key)
         if found is not None:
             return found
     raise ValueError(f"the cost model of {target.target} has no arrays")

@@ -37,6 +37,9 @@ def lane_shift(plan: LanePlan, target: Coefficients) -> Cost:
 @cache
 def flag_tree(plan: FlagTree, target: Coefficients) -> Cost:
     """Return the cost of the or of each flag over the lanes."""
+    known = measured(target.target, "flag_gate", str(plan.lanes))
+    if known is not None:
+        return known * plan.flags
     return luts(plan.flags * gate_luts(plan.lanes, target))
 
 
@@ -61,7 +64,8 @@ def unpack_luts(
     """Return the LUTs of a significand, hidden bit included.
 
     Ungated: the hidden bit, an or of the exponent field. Gated in a lane with flags: a LUT per bit
-    beside the classifier. Gated without flags: each bit is a function of what tells a special code
+    beside the classifier (on ECP5, the ungated hidden bit is used if it is there and stands alone).
+    Gated without flags: each bit is a function of what tells a special code
     (all magnitude bits, or the exponent field in IEEE formats), in one LUT if it fits, else of a
     shared net; ECP5 spends wide functions instead of the shared net. `needs_normal` asks for the
     ungated hidden bit as well.
@@ -75,7 +79,8 @@ def unpack_luts(
         return normal
     asked = normal if needs_normal else 0
     if flagged:
-        return fraction + gate_luts(exponent + 1, target) + asked
+        shares = target.family == "ecp5" and needs_normal and fraction == 0
+        return fraction + (1 if shares else gate_luts(exponent + 1, target)) + asked
     known = measured(target.target, "gated_significand", format.name)
     if known is not None:
         return known.lut + (asked if exponent <= target.lut_inputs else 0)

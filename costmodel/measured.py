@@ -18,9 +18,13 @@ def measured(target: str, part: str, key: str) -> Cost | None:
     return _read(target).get((part, key))
 
 
-def product_key(a: int, b: int, a_signed: bool, b_signed: bool) -> str:
-    """Return the key of a plain product."""
-    return f"{'s' if a_signed else 'u'}{a}x{'s' if b_signed else 'u'}{b}"
+def product_key(a: int, b: int, a_kind: str, b_kind: str) -> str:
+    """Return the key of a plain product.
+
+    Kinds of words: "u" unsigned, "s" two's complement, "m" the magnitude of two's complement,
+    which is a power of two at most.
+    """
+    return f"{a_kind}{a}x{b_kind}{b}"
 
 
 def product_kind(a_signed: bool, b_signed: bool) -> str:

@@ -10,7 +10,7 @@ from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts, total
 from costmodel.measured import measured, product_key, product_kind
 from costmodel.rows import booth_row
-from hw.plan import LanePlan, OperandPlan, ProductPlan, WindowLanePlan
+from hw.plan import Bounds, LanePlan, OperandPlan, ProductPlan, WindowLanePlan
 
 
 @cache
@@ -20,7 +20,8 @@ def lane_product(lane: LanePlan | WindowLanePlan, target: Coefficients) -> Cost:
     if plan.structure == "rows":
         return total(booth_row(row, target) for row in plan.rows)
     if plan.structure == "table":
-        return luts(table_luts(_entries(lane), target))
+        known = measured(target.target, "table", table_key(lane))
+        return luts(table_luts(table_entries(lane), target)) if known is None else known
     if plan.structure == "dsp" and fits_dsp(plan, target):
         return Cost(dsp=1)
     return multiplier(plan, target)
@@ -42,9 +43,19 @@ def multiplier(plan: ProductPlan, target: Coefficients) -> Cost:
     as the product; how well that goes depends on the widths in no simple way.
     """
     widths = plan.weight_bits, plan.activation_bits
-    signs = plan.weight.signed, plan.activation.signed
-    known = measured(target.target, "product", product_key(*widths, *signs))
-    return wide_multiplier(*widths, *signs, target) if known is None else known
+    kinds = word_kind(plan.weight, widths[0]), word_kind(plan.activation, widths[1])
+    part = "magnitude_product" if "m" in kinds else "product"
+    known = measured(target.target, part, product_key(*widths, *kinds))
+    if known is not None:
+        return known
+    return wide_multiplier(*widths, plan.weight.signed, plan.activation.signed, target)
+
+
+def word_kind(bounds: Bounds, bits: int) -> str:
+    """Return how a word is read, as `product_key` names it."""
+    if bounds.signed:
+        return "s"
+    return "m" if bits > 1 and bounds.high == 1 << (bits - 1) else "u"
 
 
 def wide_multiplier(a: int, b: int, a_signed: bool, b_signed: bool, target: Coefficients) -> Cost:
@@ -54,6 +65,18 @@ def wide_multiplier(a: int, b: int, a_signed: bool, b_signed: bool, target: Coef
     sum_bits = a + b - 1
     carry = -(-sum_bits // 4) if target.family == "xilinx" else sum_bits
     return Cost(lut, lut, 0, -(-sum_bits // 2) if target.family == "ecp5" else carry)
+
+
+def table_key(lane: LanePlan | WindowLanePlan) -> str:
+    """Return the key of a measured table: formats, or widths of significands."""
+    whole = isinstance(lane, LanePlan) and lane.is_table
+    return ":".join(_table_side(operand, whole) for operand in (lane.weight, lane.activation))
+
+
+def _table_side(operand: OperandPlan, whole: bool) -> str:
+    if whole and operand.is_minifloat:
+        return operand.format.name
+    return f"{'s' if operand.signed else 'u'}{operand.significand_bits}"
 
 
 def table_luts(entries: Sequence[int], target: Coefficients) -> float:
@@ -92,7 +115,7 @@ def _support(function: int, inputs: int) -> int:
     return depends
 
 
-def _entries(lane: LanePlan | WindowLanePlan) -> list[int]:
+def table_entries(lane: LanePlan | WindowLanePlan) -> list[int]:
     """Return a lane's table, as `hw.rtl` fills it."""
     weights, activations = _codes(lane, lane.weight), _codes(lane, lane.activation)
     return [w * a for a in activations for w in weights]

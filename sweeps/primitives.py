@@ -19,8 +19,9 @@ from amaranth.lib.wiring import In, Out
 
 from costmodel.lanes import classifier_key
 from costmodel.measured import product_key
+from costmodel.products import table_entries, table_key
 from costmodel.rows import adder_key, booth_key
-from hw.accumulators import Accumulator
+from hw.accumulators import Accumulator, AccumulatorKind
 from hw.design import MAXIMUM_SIDE, Mac, OutputStationaryArray
 from hw.formats import MinifloatFormat, Specials, parse
 from hw.plan import (
@@ -32,15 +33,17 @@ from hw.plan import (
     OperandPlan,
     classes,
     plan,
+    structures,
 )
 from hw.plan.lane import plan_lane
 from hw.plan.product import booth_rows, plan_product
 from hw.rtl.accumulate import Fits
+from hw.rtl.bits import any_of
 from hw.rtl.emit import FlatArray
 from hw.rtl.lane import Lane
 from hw.rtl.library import Library, place
 from hw.rtl.operand import Classifier, Magnitude
-from hw.rtl.product import BoothRowAdder, Multiplier
+from hw.rtl.product import BoothRowAdder, Multiplier, ProductTable
 from hw.rtl.shift import ExponentSum
 from hw.rtl.tree import Adder
 from hw.rtl.window import Distance, LargerExponent, Nonzero
@@ -53,6 +56,7 @@ WIDEST_PRODUCT = 8
 WIDE_PRODUCTS = ((9, 9), (10, 10), (12, 12), (16, 16), (12, 8), (16, 8), (11, 5), (14, 10), (9, 4))
 NARROW_ROW = 4
 """Rows of so many bits or fewer are plain logic on some targets."""
+TABLE_TARGETS = ("ice40",)
 FLAGS_SEED = 11
 FLAGGED_LANES = 60
 RUN = 60
@@ -65,12 +69,27 @@ def products(target: Target) -> Found:
     """Yield plain products of all widths up to 8 bits, and some wider ones."""
     small = [(a, b) for a in range(1, WIDEST_PRODUCT + 1) for b in range(1, WIDEST_PRODUCT + 1)]
     for a, b in [*small, *WIDE_PRODUCTS]:
-        for a_signed in (False, True):
-            for b_signed in (False, True):
-                if (a_signed and a < 2) or (b_signed and b < 2):
-                    continue
-                made = plan_product("behavioural", _bounds(a, a_signed), a, _bounds(b, b_signed), b)
-                yield product_key(a, b, a_signed, b_signed), Multiplier(made), False
+        yield from _products(a, b, ("uu", "us", "su", "ss"))
+
+
+def magnitude_products(target: Target) -> Found:
+    """Yield plain products with a magnitude of at most 8 bits, as windows have them."""
+    for a in range(1, WIDEST_PRODUCT + 1):
+        for b in range(1, WIDEST_PRODUCT + 1):
+            yield from _products(a, b, ("mu", "um", "mm"))
+
+
+def _products(a: int, b: int, kinds: tuple[str, ...]) -> Found:
+    for pair in kinds:
+        a_kind, b_kind = pair[0], pair[1]
+        if (a_kind != "u" and a < 2) or (b_kind != "u" and b < 2):
+            continue
+        made = plan_product("behavioural", _word(a, a_kind), a, _word(b, b_kind), b)
+        yield product_key(a, b, a_kind, b_kind), Multiplier(made), False
+
+
+def _word(bits: int, kind: str) -> Bounds:
+    return Bounds(0, 1 << (bits - 1)) if kind == "m" else _bounds(bits, kind == "s")
 
 
 def narrow_adders(target: Target) -> Found:
@@ -172,6 +191,28 @@ def classifiers(target: Target) -> Found:
                 yield classifier_key(operand, asked), Classifier(format, asked), False
 
 
+def tables(target: Target) -> Found:
+    """Yield product tables where the synthesiser finds structure in them (iCE40)."""
+    if target.name not in TABLE_TARGETS:
+        return
+    formats = [
+        *(MinifloatFormat(*split, specials) for split, specials in _splits(6)),
+        *(parse(f"int{bits}") for bits in range(2, 6)),
+        *(parse(f"uint{bits}") for bits in range(1, 6)),
+    ]
+    for weight in formats:
+        for activation in formats:
+            design = Mac(
+                weight=weight,
+                activation=activation,
+                accumulator=Accumulator(AccumulatorKind.WRAP, bits=80),
+                structure="table",
+            )
+            if "table" in structures(design):
+                lane = plan_lane(design, target)
+                yield table_key(lane), ProductTable(lane.product, table_entries(lane)), False
+
+
 def infinity_lanes(target: Target) -> Found:
     """Yield unpacking and flags of lanes with infinities, on which their formula is fitted."""
     source = random.Random(FLAGS_SEED)
@@ -187,22 +228,44 @@ def infinity_lanes(target: Target) -> Found:
             yield f"{weight.name}:{activation.name}", Lane(lane), False
 
 
+def flag_gates(target: Target) -> Found:
+    """Yield the or of one flag over the lanes of a dot product."""
+    for lanes in (*range(2, 65), 80, 96, 128, 192, 256):
+        yield str(lanes), FlagGate(lanes), False
+
+
+class FlagGate(wiring.Component):
+    """Or of many bits, as `hw.rtl.core` has it: `seen`, `any`. Combinational."""
+
+    def __init__(self, lanes: int) -> None:
+        super().__init__({"seen": In(lanes), "any": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Join."""
+        m = Module()
+        m.d.comb += self.any.eq(any_of(list(self.seen)))
+        return m
+
+
 def array_controls(target: Target) -> Found:
-    """Yield arrays of one column; their shells hold control besides registers."""
-    for rows in (*range(1, 18), 24, 32, 33, 48, MAXIMUM_SIDE):
+    """Yield narrow arrays; their shells hold control besides registers."""
+    sides = [(rows, 1) for rows in (*range(2, 18), 24, 32, 33, 48, MAXIMUM_SIDE)]
+    for rows, columns in [(1, 1), (1, 2), *sides]:
         design = OutputStationaryArray(
             weight=parse("int2"),
             activation=parse("int2"),
             accumulator=Accumulator.exact(4),
             structure="rows",
             rows=rows,
-            columns=1,
+            columns=columns,
         )
-        yield str(rows), FlatArray(plan(design, target)), True
+        key = "1x1" if rows * columns == 1 else str(rows)
+        yield key, FlatArray(plan(design, target)), True
 
 
 PARTS: dict[str, Callable[[Target], Found]] = {
     "product": products,
+    "magnitude_product": magnitude_products,
     "narrow_adder": narrow_adders,
     "narrow_booth_row": narrow_booth_rows,
     "narrow_exponent_sum": narrow_exponent_sums,
@@ -212,8 +275,10 @@ PARTS: dict[str, Callable[[Target], Found]] = {
     "nonzero": nonzero_checks,
     "saturation_check": saturation_checks,
     "gated_significand": gated_significands,
+    "table": tables,
     "classifier": classifiers,
     "infinity_lane": infinity_lanes,
+    "flag_gate": flag_gates,
     "array_control": array_controls,
 }
 """The kinds of small modules."""
@@ -306,9 +371,9 @@ def _special_formats() -> Iterator[MinifloatFormat]:
             yield format
 
 
-def _splits() -> Iterator[tuple[tuple[int, int], Specials]]:
-    """Yield the splits of minifloats of at most 8 bits with each kind of specials they can have."""
-    for bits in range(3, 9):
+def _splits(most_bits: int = 8) -> Iterator[tuple[tuple[int, int], Specials]]:
+    """Yield the splits of minifloats with each kind of specials they can have."""
+    for bits in range(3, most_bits + 1):
         for exponent in range(1, bits):
             for specials in Specials:
                 split = exponent, bits - 1 - exponent
