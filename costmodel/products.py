@@ -28,11 +28,18 @@ def lane_product(lane: LanePlan | WindowLanePlan, target: Coefficients) -> Cost:
 
 
 def fits_dsp(plan: ProductPlan, target: Coefficients) -> bool:
-    """Whether Yosys gives a product a DSP block; it leaves small ones to LUTs."""
-    least = target.of("dsp", "least_operand_bits")
-    if min(plan.weight_bits, plan.activation_bits) < least:
-        return False
-    return plan.weight_bits + plan.activation_bits >= target.of("dsp", "least_product_bits")
+    """Whether Yosys gives a product a DSP block; it leaves small ones to LUTs.
+
+    Beside a signed operand an unsigned one is a bit wider; a product by one bit is no product.
+    """
+    mixed = plan.weight.signed != plan.activation.signed
+    widths = (
+        plan.weight_bits + (mixed and not plan.weight.signed),
+        plan.activation_bits + (mixed and not plan.activation.signed),
+    )
+    return min(widths) >= target.of("dsp", "least_operand_bits") and (
+        plan.bounds.bits >= target.of("dsp", "least_product_bits")
+    )
 
 
 @cache

@@ -37,7 +37,7 @@ LANES = (2, 3, 4, 5, 8, 12, 16, 24, 32)
 SIDES = (1, 2, 3, 4, 5, 6)
 MAXIMUM_CELLS = 12
 TERMS = (16, 64, 256, 1024)
-SEED = 20261121
+SEED = 4711
 COUNT = 100
 DATA = Path(costmodel.__file__).parent / "data"
 
