@@ -33,6 +33,8 @@ BASES = {
 }
 
 ADDER = r"^(  assign \{ _\d+_\[\d+\], exact \} =) (.*) \+ (\{.*\});"
+LIMIT = r"^(  assign limited\[7:0\] = check_fits \? .* : \{ .*), _\d+_ \};"
+"""The clamped sum: all ones below the sign, or all zeros."""
 
 CORE_MUTANTS = (
     Mutant("dead output", "mac", r"^    total <= .*;", "    total <= 0;"),
@@ -51,8 +53,8 @@ CORE_MUTANTS = (
     Mutant("adds without valid", "mac", r"= valid \? exact : accumulator;", "= exact;"),
     Mutant("overflow not sticky", "mac", r"= overflow_register \| ", "= "),
     Mutant("overflow never", "mac", r"^    overflow <= .*;", "    overflow <= 0;"),
-    Mutant("upper bound", "saturate", r"9'h0ff", "9'h0fe"),
-    Mutant("lower bound", "saturate", r"9'h100", "9'h101"),
+    Mutant("upper bound", "saturate", LIMIT, r"\1, 1'h0 };"),
+    Mutant("lower bound", "saturate", LIMIT, r"\1, 1'h1 };"),
     Mutant(
         "swapped infinities",
         "special",
