@@ -55,11 +55,6 @@ class Special(enum.Enum):
     POS_INF = "inf"
     NEG_INF = "-inf"
 
-    @property
-    def is_infinite(self) -> bool:
-        """Whether this is one of the two infinities."""
-        return self is not Special.NAN
-
 
 Value = Fraction | Special
 Number = Fraction | int | float

@@ -56,6 +56,15 @@ class BoothRowAdder(wiring.Component):
         return m
 
 
+def _ports(plan: ProductPlan) -> dict[str, object]:
+    """Return the ports of a product in one piece: both codes in, the product out."""
+    return {
+        "weight": In(plan.weight_bits),
+        "activation": In(plan.activation_bits),
+        "product": Out(plan.bounds.bits),
+    }
+
+
 class Multiplier(wiring.Component):
     """A plain ``*`` in a module of its own: LUTs, or one DSP block where these are allowed.
 
@@ -65,13 +74,7 @@ class Multiplier(wiring.Component):
 
     def __init__(self, plan: ProductPlan) -> None:
         self.plan = plan
-        super().__init__(
-            {
-                "weight": In(plan.weight_bits),
-                "activation": In(plan.activation_bits),
-                "product": Out(plan.bounds.bits),
-            }
-        )
+        super().__init__(_ports(plan))
 
     def elaborate(self, platform: object) -> Module:
         """Multiply."""
@@ -150,13 +153,7 @@ class ProductTable(wiring.Component):
     def __init__(self, plan: ProductPlan, entries: list[int]) -> None:
         self.plan = plan
         self.entries = entries
-        super().__init__(
-            {
-                "weight": In(plan.weight_bits),
-                "activation": In(plan.activation_bits),
-                "product": Out(plan.bounds.bits),
-            }
-        )
+        super().__init__(_ports(plan))
 
     def elaborate(self, platform: object) -> Module:
         """Look the product up."""
