@@ -17,7 +17,7 @@ import numpy as np
 from costmodel.coefficients import Coefficients
 from costmodel.lanes import unpack_luts
 from costmodel.measured import product_kind
-from hw.formats import parse
+from hw.formats import parse_element
 from hw.plan import OperandPlan
 
 LEAST_BITS = 3
@@ -92,7 +92,7 @@ def fit_special_flags(measured: Iterable[Mapping[str, str]], target: Coefficient
     for row in measured:
         if row["part"] != "infinity_lane":
             continue
-        operands = [OperandPlan(parse(name)) for name in row["key"].split(":")]
+        operands = [OperandPlan(parse_element(name)) for name in row["key"].split(":")]
         plain = sum(unpack_luts(operand, False, True, target) for operand in operands)
         plain += all(operand.has_sign for operand in operands)
         found = (

@@ -6,7 +6,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from hw.formats import FixedFormat, parse
+from hw.formats import FixedFormat, parse_element
 
 DEFAULT_TERMS = 256
 DEFAULT_WINDOW_BITS = 24
@@ -119,7 +119,7 @@ def parse_accumulator(text: str) -> Accumulator | FixedFormat:
         terms = int(match[2]) if match[2] else DEFAULT_TERMS
         return Accumulator(AccumulatorKind.WINDOW, bits=int(match[1]), terms=terms)
     try:
-        format = parse(plain)
+        format = parse_element(plain)
     except ValueError:
         raise ValueError(
             f"accumulator is exact[:TERMS], wrap:BITS, saturate:BITS, window:BITS[:TERMS] or a "

@@ -19,7 +19,7 @@ from hw.accumulators import (
     AccumulatorKind,
     parse_accumulator,
 )
-from hw.formats import FixedFormat, Format, MinifloatFormat, parse
+from hw.formats import FixedFormat, Format, MinifloatFormat, parse_element
 
 STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp")
 SPECIALS_POLICIES = ("flag", "ignore")
@@ -76,6 +76,8 @@ class Design:
     def __post_init__(self) -> None:
         """Reject what cannot be built and settle the accumulator."""
         for role, format in (("weight", self.weight), ("activation", self.activation)):
+            if not isinstance(format, FixedFormat | MinifloatFormat):
+                raise ValueError(f"{role} format is fixed point or a minifloat, not {format}")
             if format.bits > 16:
                 raise ValueError(f"{role} format has at most 16 bits, {format} has {format.bits}")
         _one_of("specials", self.specials, SPECIALS_POLICIES)
@@ -327,8 +329,8 @@ def from_record(record: Mapping[str, Any]) -> Design:
     }
     if "lanes" in sizes:
         sizes["lane_count"] = sizes.pop("lanes")
-    weight = parse(str(record["weight"]))
-    activation = parse(str(record.get("activation") or record["weight"]))
+    weight = parse_element(str(record["weight"]))
+    activation = parse_element(str(record.get("activation") or record["weight"]))
     settings = {key: str(record[key]) for key in ("specials", "structure") if record.get(key)}
     accumulator = parse_accumulator(str(record.get("accumulator") or "exact"))
     if isinstance(accumulator, FixedFormat):

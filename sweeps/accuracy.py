@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from hw.accumulators import Accumulator, parse_accumulator
-from hw.formats import FixedFormat, parse
+from hw.formats import FixedFormat, parse_element
 from sweeps.datasets import Dataset, load_dataset
 from sweeps.inference import Arithmetic, Engine, Images
 from sweeps.layers import Values, Weighted
@@ -170,8 +170,8 @@ def arithmetic(engine: Engine, case: Case, method: str) -> tuple[Arithmetic | No
     """The arithmetic of each weighted layer, in order; None is float."""
     network = engine.network
     same = Arithmetic(
-        parse(case.weight),
-        parse(case.activation),
+        parse_element(case.weight),
+        parse_element(case.activation),
         accumulator_of(network, case.accumulator),
         method,
         case.lanes,

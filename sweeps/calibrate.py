@@ -28,7 +28,7 @@ from costmodel import coefficients
 from costmodel.fit import fit
 from hw.accumulators import Accumulator, AccumulatorKind
 from hw.design import Design, from_record
-from hw.formats import FixedFormat, Format, parse
+from hw.formats import FixedFormat, Format, parse_element
 from hw.plan import structures
 from hw.target import Target, load
 
@@ -170,9 +170,9 @@ def _format(source: random.Random) -> Format:
     """Return a format of at most 8 bits."""
     kind = source.choices(("int", "uint", "fixed", "minifloat"), (30, 15, 10, 45))[0]
     if kind == "int":
-        return parse(f"int{source.randint(2, 8)}")
+        return parse_element(f"int{source.randint(2, 8)}")
     if kind == "uint":
-        return parse(f"uint{source.randint(1, 8)}")
+        return parse_element(f"uint{source.randint(1, 8)}")
     if kind == "fixed":
         bits = source.randint(2, 8)
         return FixedFormat(bits, source.randint(0, bits), source.random() < 0.7)
@@ -181,7 +181,7 @@ def _format(source: random.Random) -> Format:
         exponent = source.randint(1, bits - 1)
         suffix = source.choice(("finite", "fn", "fnuz", ""))
         try:
-            return parse(f"e{exponent}m{bits - 1 - exponent}{suffix}")
+            return parse_element(f"e{exponent}m{bits - 1 - exponent}{suffix}")
         except ValueError:
             continue
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from hw.formats import parse
+from hw.formats import parse_element
 from sweeps.pareto import front
 from sweeps.space import pair_family
 
@@ -67,7 +67,7 @@ class Point:
     @property
     def family(self) -> str:
         """`integer × integer` and so on, weights first."""
-        return pair_family(parse(self.weight), parse(self.activation))
+        return pair_family(parse_element(self.weight), parse_element(self.activation))
 
     @property
     def pair(self) -> str:

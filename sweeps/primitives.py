@@ -23,7 +23,7 @@ from costmodel.products import table_entries, table_key
 from costmodel.rows import adder_key, booth_key
 from hw.accumulators import Accumulator, AccumulatorKind
 from hw.design import MAXIMUM_SIDE, Mac, OutputStationaryArray
-from hw.formats import MinifloatFormat, Specials, parse
+from hw.formats import MinifloatFormat, Specials, parse_element
 from hw.plan import (
     AdderRow,
     Bounds,
@@ -163,7 +163,7 @@ def saturation_checks(target: Target) -> Found:
 
 def gated_significands(target: Target) -> Found:
     """Yield lanes that hold only the unpacking of a format whose specials are forced to zero."""
-    one = parse("uint1")
+    one = parse_element("uint1")
     for format in _special_formats():
         design = Mac(
             weight=format,
@@ -179,10 +179,10 @@ def gated_significands(target: Target) -> Found:
 def classifiers(target: Target) -> Found:
     """Yield what tells special codes, zero included, of all formats of at most 8 bits."""
     flags = ("nan", "pos_inf", "neg_inf")
-    finite, infinite = OperandPlan(parse("int4")), OperandPlan(parse("e2m1"))
+    finite, infinite = OperandPlan(parse_element("int4")), OperandPlan(parse_element("e2m1"))
     formats = [
         *(MinifloatFormat(*split, specials) for split, specials in _splits()),
-        *(parse(f"uint{bits}") for bits in range(1, 17)),
+        *(parse_element(f"uint{bits}") for bits in range(1, 17)),
     ]
     for format in formats:
         operand = OperandPlan(format)
@@ -197,8 +197,8 @@ def tables(target: Target) -> Found:
         return
     formats = [
         *(MinifloatFormat(*split, specials) for split, specials in _splits(6)),
-        *(parse(f"int{bits}") for bits in range(2, 6)),
-        *(parse(f"uint{bits}") for bits in range(1, 6)),
+        *(parse_element(f"int{bits}") for bits in range(2, 6)),
+        *(parse_element(f"uint{bits}") for bits in range(1, 6)),
     ]
     for weight in formats:
         for activation in formats:
@@ -217,7 +217,10 @@ def infinity_lanes(target: Target) -> Found:
     """Yield unpacking and flags of lanes with infinities, on which their formula is fitted."""
     source = random.Random(FLAGS_SEED)
     ieee = [f for f in _special_formats() if f.has_infinity]
-    others = [*_special_formats(), *(parse(name) for name in ("int4", "int8", "uint4", "e3m2fn"))]
+    others = [
+        *_special_formats(),
+        *(parse_element(name) for name in ("int4", "int8", "uint4", "e3m2fn")),
+    ]
     found = 0
     while found < FLAGGED_LANES:
         weight, activation = source.choice(ieee), source.choice(others)
@@ -252,8 +255,8 @@ def array_controls(target: Target) -> Found:
     sides = [(rows, 1) for rows in (*range(2, 18), 24, 32, 33, 48, MAXIMUM_SIDE)]
     for rows, columns in [(1, 1), (1, 2), *sides]:
         design = OutputStationaryArray(
-            weight=parse("int2"),
-            activation=parse("int2"),
+            weight=parse_element("int2"),
+            activation=parse_element("int2"),
             accumulator=Accumulator.exact(4),
             structure="rows",
             rows=rows,

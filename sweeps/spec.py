@@ -39,7 +39,7 @@ from hw.design import (
     SPECIALS_POLICIES,
     STRUCTURES,
 )
-from hw.formats import Format, Specials, parse
+from hw.formats import Format, Specials
 from sweeps import datasets, models
 from sweeps.nodes import Entry, compose
 from sweeps.space import (
@@ -147,7 +147,9 @@ def _formats(entry: Entry) -> tuple[Format, ...]:
 
 def _family(entry: Entry) -> Family:
     if entry.kind != "map":
-        return Listed((_attempt(entry, parse, entry.text("a family or the name of a format")),))
+        return Listed(
+            (_attempt(entry, parse_element, entry.text("a family or the name of a format")),)
+        )
     entries = entry.mapping(("family", "bits"), ("signed", "exponent_bits", "specials"))
     if entries["family"].choice(("integers", "minifloats")) == "integers":
         entries = entry.mapping(("family", "bits"), ("signed",))

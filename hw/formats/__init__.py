@@ -11,16 +11,19 @@ from hw.formats.base import (
     Format,
     Overflow,
     Rounding,
+    RoundingMode,
     Special,
     Specials,
+    Stochastic,
     Value,
     number_text,
     round_to_integer,
 )
 from hw.formats.catalogue import CATALOGUE
 from hw.formats.fixed import FixedFormat
-from hw.formats.grammar import parse
+from hw.formats.grammar import parse, parse_element
 from hw.formats.minifloat import MinifloatFormat
+from hw.formats.table import TableFormat
 
 __all__ = [
     "CATALOGUE",
@@ -29,10 +32,14 @@ __all__ = [
     "MinifloatFormat",
     "Overflow",
     "Rounding",
+    "RoundingMode",
     "Special",
     "Specials",
+    "Stochastic",
+    "TableFormat",
     "Value",
     "number_text",
     "parse",
+    "parse_element",
     "round_to_integer",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,10 +11,12 @@ from hw.formats.base import (
     Number,
     Overflow,
     Rounding,
+    RoundingMode,
     Special,
     classify,
     round_to_integer,
 )
+from hw.formats.rules import Rule, whole
 
 MAXIMUM_FIXED_BITS = 64
 
@@ -108,8 +111,9 @@ class FixedFormat(Format):
     def encode(
         self,
         value: Number | Special,
-        rounding: Rounding = Rounding.TIES_TO_EVEN,
+        rounding: RoundingMode = Rounding.TIES_TO_EVEN,
         overflow: Overflow = Overflow.SATURATE,
+        random: int = 0,
     ) -> int:
         """Round to the grid, then saturate or wrap; infinities saturate, NaN is refused."""
         exact = classify(value)
@@ -118,7 +122,7 @@ class FixedFormat(Format):
         if isinstance(exact, Special):
             integer = self._integer_of_special(exact, overflow)
         else:
-            integer = round_to_integer(exact / Fraction(2) ** self.lsb_exponent, rounding)
+            integer = round_to_integer(exact / Fraction(2) ** self.lsb_exponent, rounding, random)
             if overflow is Overflow.SATURATE:
                 integer = min(max(integer, self.minimum_integer), self.maximum_integer)
         return integer & ((1 << self.width) - 1)
@@ -127,3 +131,22 @@ class FixedFormat(Format):
         if special is Special.NAN or overflow is Overflow.WRAP:
             raise ValueError(f"{self.name} has no code for {special.value}")
         return self.maximum_integer if special is Special.POS_INF else self.minimum_integer
+
+
+def _integer(match: re.Match[str]) -> FixedFormat:
+    width = int(match["width"])
+    return FixedFormat(width, width, is_signed=not match["unsigned"])
+
+
+def _fixed(match: re.Match[str]) -> FixedFormat:
+    width, integer_bits = int(match["width"]), whole(match["integer"])
+    return FixedFormat(width, integer_bits, is_signed=not match["unsigned"])
+
+
+RULES = (
+    Rule(re.compile(r"(?P<unsigned>u?)int(?P<width>\d{1,4})"), _integer),
+    Rule(
+        re.compile(r"(?P<unsigned>u?)fixed[<_](?P<width>\d{1,4})[,_](?P<integer>[-n]?\d{1,5})>?"),
+        _fixed,
+    ),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,11 +11,14 @@ from hw.formats.base import (
     Number,
     Overflow,
     Rounding,
+    RoundingMode,
     Special,
     Specials,
     classify,
+    mirrored,
     round_to_integer,
 )
+from hw.formats.rules import Rule, whole
 
 MAXIMUM_EXPONENT_BITS = 8
 MAXIMUM_FRACTION_BITS = 23
@@ -207,8 +211,9 @@ class MinifloatFormat(Format):
     def encode(
         self,
         value: Number | Special,
-        rounding: Rounding = Rounding.TIES_TO_EVEN,
+        rounding: RoundingMode = Rounding.TIES_TO_EVEN,
         overflow: Overflow = Overflow.SATURATE,
+        random: int = 0,
     ) -> int:
         """Round once to the grid of the value's binade, then resolve overflow.
 
@@ -224,17 +229,17 @@ class MinifloatFormat(Format):
             return self._overflowed(exact is Special.NEG_INF, overflow)
         negative = exact < 0 or (isinstance(value, float) and str(value) == "-0.0")
         units = abs(exact) / Fraction(2) ** self.lsb_exponent
-        code = self._encode_magnitude(units, _mirrored(rounding) if negative else rounding)
+        code = self._encode_magnitude(units, mirrored(rounding) if negative else rounding, random)
         if code > self.maximum_code:
             if overflow is Overflow.TO_INFINITY and _stays_finite(rounding, negative):
                 return self._signed(self.maximum_code, negative)
             return self._overflowed(negative, overflow)
         return self._signed(code, negative)
 
-    def _encode_magnitude(self, units: Fraction, rounding: Rounding) -> int:
+    def _encode_magnitude(self, units: Fraction, rounding: RoundingMode, random: int) -> int:
         """Return the sign-free code of a magnitude, unbounded above."""
         binade = max(int(units).bit_length() - self.precision, 0)
-        significand = round_to_integer(units / (1 << binade), rounding)
+        significand = round_to_integer(units / (1 << binade), rounding, random)
         # A significand that rounds up to the next binade carries into the exponent field.
         return (binade << self.fraction_bits) + significand
 
@@ -265,16 +270,7 @@ class MinifloatFormat(Format):
         raise ValueError(f"overflow to_infinity needs a format with specials, not {self.name}")
 
 
-def _mirrored(rounding: Rounding) -> Rounding:
-    """Return the mode that rounds a magnitude as `rounding` rounds its negative."""
-    mirror = {
-        Rounding.TOWARD_NEGATIVE: Rounding.TOWARD_POSITIVE,
-        Rounding.TOWARD_POSITIVE: Rounding.TOWARD_NEGATIVE,
-    }
-    return mirror.get(rounding, rounding)
-
-
-def _stays_finite(rounding: Rounding, negative: bool) -> bool:
+def _stays_finite(rounding: RoundingMode, negative: bool) -> bool:
     """Whether a directed mode stops at the largest finite value (IEEE 754 clause 7.4)."""
     if rounding in (Rounding.TOWARD_ZERO, Rounding.TO_ODD):
         return True
@@ -286,4 +282,33 @@ _COMMON_NAMES = {
     (8, 7, Specials.IEEE): ("bfloat16", 127),
     (8, 10, Specials.IEEE): ("tf32", 127),
     (8, 23, Specials.IEEE): ("fp32", 127),
+}
+
+
+def _minifloat(match: re.Match[str]) -> MinifloatFormat:
+    exponent_bits, fraction_bits = int(match["exponent"]), int(match["fraction"])
+    specials = Specials(match["specials"] or "ieee")
+    if match["bias"]:
+        return MinifloatFormat(exponent_bits, fraction_bits, specials, whole(match["bias"]))
+    return MinifloatFormat(exponent_bits, fraction_bits, specials)
+
+
+RULES = (
+    Rule(
+        re.compile(
+            r"e(?P<exponent>\d{1,3})m(?P<fraction>\d{1,3})"
+            r"(?:b(?P<bias>[-n]?\d{1,5}))?(?P<specials>fnuz|fn|finite)?"
+        ),
+        _minifloat,
+    ),
+)
+ALIASES = {
+    "fp16": "e5m10",
+    "float16": "e5m10",
+    "half": "e5m10",
+    "bfloat16": "e8m7",
+    "bf16": "e8m7",
+    "tf32": "e8m10",
+    "fp32": "e8m23",
+    "float32": "e8m23",
 }
