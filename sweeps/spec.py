@@ -39,7 +39,7 @@ from hw.design import (
     SPECIALS_POLICIES,
     STRUCTURES,
 )
-from hw.formats import Format, Specials
+from hw.formats import Format, Specials, parse_element
 from sweeps import datasets, models
 from sweeps.nodes import Entry, compose
 from sweeps.space import (
