@@ -19,7 +19,9 @@ from hw.formats.base import (
     number_text,
     round_to_integer,
 )
+from hw.formats.bitmod import bitmod_codebooks
 from hw.formats.catalogue import CATALOGUE
+from hw.formats.codebook import CodebookFormat
 from hw.formats.fixed import FixedFormat
 from hw.formats.grammar import parse, parse_element
 from hw.formats.minifloat import MinifloatFormat
@@ -27,6 +29,7 @@ from hw.formats.table import TableFormat
 
 __all__ = [
     "CATALOGUE",
+    "CodebookFormat",
     "FixedFormat",
     "Format",
     "MinifloatFormat",
@@ -38,6 +41,7 @@ __all__ = [
     "Stochastic",
     "TableFormat",
     "Value",
+    "bitmod_codebooks",
     "number_text",
     "parse",
     "parse_element",

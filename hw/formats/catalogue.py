@@ -30,6 +30,11 @@ CATALOGUE: dict[str, str] = {
     "e2m2finite": _MINIFLOAT,
     "e1m2finite": _MINIFLOAT,
     "e3m0finite": _MINIFLOAT,
+    **{
+        f"fp{bits}_{special}": "BitMoD, arXiv 2411.11745"
+        for bits in (3, 4)
+        for special in ("er_pos", "er_neg", "ea_pos", "ea_neg")
+    },
     "fp16": "IEEE 754 binary16",
     "bfloat16": "Google Brain floating point: binary32 with 7 fraction bits",
     "tf32": "NVIDIA TensorFloat-32: 19 bits, in a 32-bit word",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 
-from hw.formats import fixed, minifloat
+from hw.formats import bitmod, codebook, fixed, minifloat
 from hw.formats.base import Format
 from hw.formats.catalogue import CATALOGUE
 from hw.formats.rules import Rule
@@ -15,10 +15,15 @@ from hw.formats.rules import Rule
 GRAMMAR = (
     "int8 uint4 · fixed<W,I> ufixed<W,I> (on the command line also fixed_W_I) · "
     "eXmY (IEEE) eXmYfn eXmYfinite eXmYfnuz, with bB after Y for another bias · "
-    "fp16 bfloat16 tf32 fp32"
+    "fp16 bfloat16 tf32 fp32 · fp3_er_pos fp4_ea_neg … (BitMoD) · codebook<-1,-0.5,0,0.5,1>"
 )
-_ALIASES: dict[str, str] = {**minifloat.ALIASES}
-_RULES: tuple[Rule[Format], ...] = (*fixed.RULES, *minifloat.RULES)
+_ALIASES: dict[str, str] = {**minifloat.ALIASES, **bitmod.ALIASES}
+_RULES: tuple[Rule[Format], ...] = (
+    *fixed.RULES,
+    *minifloat.RULES,
+    *bitmod.RULES,
+    *codebook.RULES,
+)
 
 
 def parse(text: str) -> Format:
