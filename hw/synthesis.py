@@ -18,6 +18,7 @@ from typing import Any
 from hw import yosys
 from hw.area import Count, count_netlist
 from hw.cache import Cache, content_key
+from hw.foreign import reading
 from hw.target import Target, load
 
 CMOS = "cmos"
@@ -95,6 +96,7 @@ class Job:
     target: str
     dsp: bool = False
     sources: tuple[Path, ...] = ()
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 def synthesize(
@@ -104,6 +106,7 @@ def synthesize(
     *,
     dsp: bool = False,
     sources: Sequence[Path | str] = (),
+    parameters: Sequence[tuple[str, str]] = (),
     cache: bool = True,
     cancel: threading.Event | None = None,
 ) -> Measurement:
@@ -121,6 +124,8 @@ def synthesize(
         Whether DSP blocks may be used; LUTs only by default.
     sources
         SystemVerilog files, read through slang; those they include are looked for beside them.
+    parameters
+        Parameters of the top module in `sources`: (name, value).
     cache
         Whether to use and keep results; sources that include other files are never cached.
     cancel
@@ -136,9 +141,8 @@ def synthesize(
 
     """
     name = target if isinstance(target, str) else target.name
-    return _synthesize(
-        Job(verilog, top, name, dsp, tuple(Path(file) for file in sources)), cache, cancel
-    )
+    files = tuple(Path(file) for file in sources)
+    return _synthesize(Job(verilog, top, name, dsp, files, tuple(parameters)), cache, cancel)
 
 
 def synthesize_many(
@@ -210,7 +214,8 @@ def _synthesize(job: Job, cache: bool, cancel: threading.Event | None) -> Measur
     tool = yosys.version()
     texts = [path.read_text(encoding="utf-8") for path in job.sources]
     store = Cache("synthesis") if cache and not any("`include" in text for text in texts) else None
-    key = content_key(CACHE_VERSION, tool, *flow, _bare(job.verilog), *texts)
+    given = [f"{name}={value}" for name, value in job.parameters]
+    key = content_key(CACHE_VERSION, tool, *flow, *given, _bare(job.verilog), *texts)
     if store is not None:
         found = store.get(key)
         if found is not None:
@@ -262,10 +267,7 @@ def _reading(job: Job) -> list[str]:
     """Return the commands that read the design."""
     commands = ["read_verilog design.v"] if job.verilog else []
     if job.sources:
-        folders = dict.fromkeys(str(path.resolve().parent) for path in job.sources)
-        words = [f"-I {folder}" for folder in folders if not re.search(r"\s", folder)]
-        words += [f"source{number}.sv" for number in range(len(job.sources))]
-        commands.append(f"read_slang --top {job.top} {' '.join(words)}")
+        commands.append(reading(job.sources, job.top, job.parameters))
     return commands
 
 

@@ -35,6 +35,14 @@ class Case:
         Its top module.
     latency_cycles
         Clock cycles from the last operands accepted to the (first) total being visible.
+    sources
+        Files the Verilog needs besides itself: it is an adapter around somebody else's RTL.
+    unchecked
+        Outputs that are not compared: the RTL has no such port, the adapter holds them at 0.
+    sums_alone
+        Whether every step is a sum of its own.
+    resets
+        Whether the run is reset in its middle too, and not only at its start.
 
     """
 
@@ -42,6 +50,10 @@ class Case:
     verilog: str
     top: str
     latency_cycles: int
+    sources: tuple[Path, ...] = ()
+    unchecked: frozenset[str] = frozenset()
+    sums_alone: bool = False
+    resets: bool = True
 
     def __post_init__(self) -> None:
         """Reject Verilog whose ports are not those of the design."""

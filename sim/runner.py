@@ -11,18 +11,18 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hw.design import Design, OutputStationaryArray
+from hw.design import OutputStationaryArray
 from sim import simulators, toolchain
 from sim.expected import Model, array_response, array_words, core_response, core_words
 from sim.golden.vector import run_steps
 from sim.harness import Case, harness, read_case
-from sim.ports import input_layout, output_layout
+from sim.ports import Layout, input_layout, output_layout
 from sim.process import Children, ToolFailed, work_folder
 from sim.vectors import DEFAULT_VECTORS, array_stimulus, core_stimulus
 from sim.verdict import Mismatch, Verdict
@@ -145,7 +145,9 @@ class _Shard:
         for stale in (*self.folder.glob("result*.json"), *self.folder.glob("results.xml")):
             stale.unlink()
         self.told.say(f"building {self.simulator} with {len(self.cases)} designs")
-        command = simulators.build(self.simulator, harness(self.cases), self.folder, children)
+        sources = tuple(dict.fromkeys(path for case in self.cases for path in case.sources))
+        program = harness(self.cases)
+        command = simulators.build(self.simulator, program, self.folder, children, sources)
         manifest = [self._prepare(i, case, model) for i, case in enumerate(self.cases)]
         (self.folder / "cases.json").write_text(json.dumps(manifest))
         log = self.folder / "simulation.log"
@@ -171,30 +173,40 @@ class _Shard:
         }
         fields = [(field.name, field.width) for field in output_layout(design).fields]
         if isinstance(design, OutputStationaryArray):
-            arrays, segments = self._prepare_array(design, model)
+            arrays, segments = self._prepare_array(case, design, model)
             entry |= {"segments": segments, "rows": design.rows, "columns": design.columns}
             entry["fields"] = fields[2:]
         else:
-            arrays, entry["vectors"], entry["exhaustive"] = self._prepare_core(design, model)
+            arrays, entry["vectors"], entry["exhaustive"] = self._prepare_core(case, model)
             entry["fields"] = fields
             entry["inputs"] = [(field.name, field.width) for field in input_layout(design).fields]
         np.savez(self.folder / f"case{index}.npz", **arrays)
         return entry
 
-    def _prepare_core(self, design: Design, model: Model) -> tuple[dict[str, Any], int, bool]:
+    def _prepare_core(self, case: Case, model: Model) -> tuple[dict[str, Any], int, bool]:
+        design = case.design
         stimulus = core_stimulus(design, self.vectors, self.seed)
+        if case.sums_alone:
+            stimulus.steps.last[:] = True
+        if not case.resets:
+            stimulus = replace(stimulus, reset=stimulus.reset[:1])
         words = core_words(design, stimulus, self.seed)
         expected = core_response(design, stimulus, model)
+        for name in case.unchecked:
+            expected[:, output_layout(design).column(name)] = 0
         return {"words": words, "expected": expected}, len(stimulus.steps), stimulus.exhaustive
 
     def _prepare_array(
-        self, design: OutputStationaryArray, model: Model
+        self, case: Case, design: OutputStationaryArray, model: Model
     ) -> tuple[dict[str, Any], int]:
         segments = array_stimulus(design, self.vectors, self.seed)
         arrays: dict[str, Any] = {}
+        results = Layout(output_layout(design).fields[2:])
         for i, response in enumerate(array_response(design, segments, model)):
             arrays[f"words{i}"] = array_words(design, segments[i].steps)
             arrays[f"gap{i}"], arrays[f"ready{i}"] = segments[i].gap, segments[i].ready
+            for name in case.unchecked:
+                response[:, results.column(name)] = 0
             arrays[f"result{i}"] = response
         return arrays, len(segments)
 

@@ -22,13 +22,24 @@ _RUNTIME_LOCK = threading.Lock()
 WAIVED = ("-Wno-fatal", "-Wno-lint", "-Wno-style")
 
 
-def build(simulator: str, program: str, folder: Path, children: Children) -> list[str]:
-    """Compile a harness in a folder and return the command that runs it there."""
-    source = folder / "bench.v"
+def build(
+    simulator: str,
+    program: str,
+    folder: Path,
+    children: Children,
+    sources: tuple[Path, ...] = (),
+) -> list[str]:
+    """Compile a harness, and the files it needs, in a folder; return the command that runs it."""
+    source = folder / ("bench.sv" if sources else "bench.v")
     source.write_text(program, encoding="utf-8")
     if simulator == "icarus":
-        return _build_icarus(source, folder, children)
-    return _build_verilator(source, folder, children)
+        return _build_icarus(source, folder, children, sources)
+    return _build_verilator(source, folder, children, sources)
+
+
+def _include(sources: tuple[Path, ...]) -> Command:
+    """Return the options that let files include their neighbours."""
+    return [f"-I{parent}" for parent in dict.fromkeys(path.parent for path in sources)]
 
 
 def environment(bench: Path) -> dict[str, str]:
@@ -51,24 +62,31 @@ def environment(bench: Path) -> dict[str, str]:
     }
 
 
-def _build_icarus(source: Path, folder: Path, children: Children) -> list[str]:
+def _build_icarus(
+    source: Path, folder: Path, children: Children, sources: tuple[Path, ...]
+) -> list[str]:
     import cocotb_tools.config
 
     program, scale = folder / "bench.vvp", folder / "timescale.f"
     scale.write_text("+timescale+1ns/1ps\n")
     command: Command = [toolchain.icarus().path, "-g2012", "-f", scale, "-s", harness.TOP]
-    children.run("Icarus", [*command, "-o", program, source], folder, folder / "build.log")
+    command += _include(sources)
+    children.run(
+        "Icarus", [*command, "-o", program, *sources, source], folder, folder / "build.log"
+    )
     library = cocotb_tools.config.lib_entry("vpi", "icarus")
     vvp = toolchain.icarus().path.with_name("vvp")
     return [str(vvp), "-m", str(library), str(program), "-none"]
 
 
-def _build_verilator(source: Path, folder: Path, children: Children) -> list[str]:
+def _build_verilator(
+    source: Path, folder: Path, children: Children, needed: tuple[Path, ...]
+) -> list[str]:
     """Verilate, then compile two files (all that runs, all that starts up) and link the runtime."""
     model, program = folder / "model", folder / "bench"
     with ThreadPoolExecutor(2) as beside:
         runtime = beside.submit(_runtime, folder, children)
-        _verilate(source, model, folder, children)
+        _verilate([*needed, source], model, _include(needed), folder, children)
         sources = sorted(model.glob("Vtop*.cpp"))
         slow = [path for path in sources if path.name.endswith("Slow.cpp")]
         startup = beside.submit(_compile, folder, "startup", slow, "-O0", children)
@@ -83,11 +101,13 @@ def _build_verilator(source: Path, folder: Path, children: Children) -> list[str
     return [str(program)]
 
 
-def _verilate(source: Path, model: Path, folder: Path, children: Children) -> None:
+def _verilate(
+    sources: list[Path], model: Path, include: Command, folder: Path, children: Children
+) -> None:
     shutil.rmtree(model, ignore_errors=True)
     options: Command = ["--cc", "--vpi", "--prefix", "Vtop", "--top-module", harness.TOP]
     options += ["-Mdir", model, "--timescale", "1ns/1ps", "--no-timing", "--quiet", *WAIVED]
-    command: Command = [toolchain.verilator().path, *options, source]
+    command: Command = [toolchain.verilator().path, *options, *include, *sources]
     surroundings = os.environ | {"VERILATOR_ROOT": str(toolchain.verilator_root())}
     children.run("Verilator", command, folder, folder / "verilator.log", surroundings)
 

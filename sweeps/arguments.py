@@ -105,6 +105,29 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", help=f"xcup, xc7, ecp5 or ice40 ({DEFAULT_TARGET})")
 
 
+def add_foreign(parser: argparse.ArgumentParser, simulated: bool) -> None:
+    """Add the options that put somebody else's RTL in the place of our own."""
+    group = parser.add_argument_group("somebody else's RTL instead of ours")
+    group.add_argument("--rtl", type=Path, nargs="+", metavar="FILE", help="(System)Verilog files")
+    group.add_argument("--top", metavar="MODULE", help="their top module")
+    group.add_argument(
+        "--parameter", action="append", metavar="NAME=VALUE", help="of the top module; repeatable"
+    )
+    if simulated:
+        group.add_argument(
+            "--ports",
+            metavar="MAP",
+            help="OURS=THEIRS,… or a file of such lines; THEIRS is name, ~name, name[] (unpacked "
+            "array), name{} (name0, name1, …); 0=name and 1=name hold an input",
+        )
+        group.add_argument(
+            "--latency",
+            type=at_least(0),
+            metavar="N",
+            help="cycles from operands to total (1 with a clock, else 0)",
+        )
+
+
 def design_of(arguments: argparse.Namespace) -> tuple[Design, str]:
     """Return the design that arguments describe, and the name of its target.
 

@@ -19,6 +19,7 @@ from sweeps.arguments import (
     SIMULATORS,
     Parser,
     add_design,
+    add_foreign,
     add_json,
     at_least,
     nearest_command,
@@ -144,6 +145,7 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
     _add_simulation(parser)
     _add_output(parser, "write the Verilog and a sidecar with the verdict here")
+    add_foreign(parser, simulated=True)
     add_json(parser)
 
 
@@ -170,7 +172,8 @@ def _estimate(parser: argparse.ArgumentParser) -> None:
 def _synthesize(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
     parser.add_argument("--no-cache", action="store_true", help="synthesise even if known")
-    _add_output(parser, "write the Verilog and a sidecar with the counts here")
+    _add_output(parser, "write the Verilog and a sidecar (with --rtl: TOP.json) here")
+    add_foreign(parser, simulated=False)
     add_json(parser)
 
 

@@ -46,7 +46,7 @@ def generate(arguments: argparse.Namespace) -> int:
             sys.stdout.write(emitted.verilog)
         return FINE
     paths = workflow.write(emitted, arguments.output)
-    _show(arguments, {**emitted.record, "files": [str(path) for path in paths]}, paths)
+    show(arguments, {**emitted.record, "files": [str(path) for path in paths]}, paths)
     return FINE
 
 
@@ -54,17 +54,21 @@ def simulate(arguments: argparse.Namespace) -> int:
     """``macloom simulate``."""
     from sweeps import workflow
 
+    if arguments.rtl:
+        from sweeps import commands_foreign
+
+        return commands_foreign.simulate(arguments, design_of(arguments)[0])
     design, target = _checked(arguments)
     emitted = workflow.emit(design, target)
     case = workflow.case_of(emitted)
-    with _progress("simulation") as report:
-        found = workflow.run_case(case, target, **_simulation(arguments), progress=report)
-    lines = [_verdict_line(emitted.top, found)]
+    with progress("simulation") as report:
+        found = workflow.run_case(case, target, **simulation_options(arguments), progress=report)
+    lines = [verdict_line(emitted.top, found)]
     if arguments.output is not None:
         paths = workflow.write(emitted, arguments.output, verdict=found["verdict"])
         found["files"] = [str(path) for path in paths]
         lines += found["files"]
-    _show(arguments, found, lines)
+    show(arguments, found, lines)
     return FINE if found["verdict"]["passed"] else CHECK_FAILED
 
 
@@ -72,11 +76,11 @@ def verify(arguments: argparse.Namespace) -> int:
     """``macloom verify FILE.v``."""
     from sweeps import workflow
 
-    with _progress("simulation") as report:
-        found = workflow.verify(arguments.file, **_simulation(arguments), progress=report)
+    with progress("simulation") as report:
+        found = workflow.verify(arguments.file, **simulation_options(arguments), progress=report)
     lines = ["the text was edited after macloom wrote it"] if found["edited"] else []
-    lines.append(_verdict_line(str(arguments.file), found))
-    _show(arguments, found, lines)
+    lines.append(verdict_line(str(arguments.file), found))
+    show(arguments, found, lines)
     return FINE if found["verdict"]["passed"] else CHECK_FAILED
 
 
@@ -85,7 +89,7 @@ def estimate(arguments: argparse.Namespace) -> int:
     from sweeps import workflow
 
     found = workflow.estimate(*design_of(arguments), breakdown=arguments.breakdown)
-    _show(arguments, found, _area_lines(found))
+    show(arguments, found, _area_lines(found))
     return FINE
 
 
@@ -93,6 +97,10 @@ def synthesize(arguments: argparse.Namespace) -> int:
     """``macloom synthesize``."""
     from sweeps import workflow
 
+    if arguments.rtl:
+        from sweeps import commands_foreign
+
+        return commands_foreign.synthesize(arguments, *design_of(arguments))
     design, target = _checked(arguments)
     emitted = workflow.emit(design, target)
     found = workflow.measured(emitted, cache=not arguments.no_cache)
@@ -102,7 +110,7 @@ def synthesize(arguments: argparse.Namespace) -> int:
         paths = workflow.write(emitted, arguments.output, measured=counts)
         found["files"] = [str(path) for path in paths]
         lines += found["files"]
-    _show(arguments, found, lines)
+    show(arguments, found, lines)
     return FINE
 
 
@@ -118,7 +126,7 @@ def doctor(arguments: argparse.Namespace) -> int:
     return FINE
 
 
-def _show(arguments: argparse.Namespace, record: dict[str, Any], lines: list[Any]) -> None:
+def show(arguments: argparse.Namespace, record: dict[str, Any], lines: list[Any]) -> None:
     """Print a record, or lines for people."""
     print(json_text(record) if arguments.json else "\n".join(map(str, lines)))
 
@@ -130,23 +138,24 @@ def _checked(arguments: argparse.Namespace) -> tuple[Design, str]:
     return design_of(arguments)
 
 
-def _simulation(arguments: argparse.Namespace) -> dict[str, Any]:
+def simulation_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the options say of the simulation."""
     return {name: getattr(arguments, name) for name in ("simulator", "vectors", "seed")}
 
 
 @contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int, str], None] | None]:
+def progress(label: str) -> Iterator[Callable[[int, int, str], None] | None]:
     """Show progress on a terminal only: a single design is soon done."""
     if not sys.stderr.isatty():
         yield None
         return
     from sweeps.progress import Progress
 
-    with Progress(label) as progress:
-        yield lambda done, total, note: progress(done, total, note=note)
+    with Progress(label) as shown:
+        yield lambda done, total, note: shown(done, total, note=note)
 
 
-def _verdict_line(name: str, found: dict[str, Any]) -> str:
+def verdict_line(name: str, found: dict[str, Any]) -> str:
     """Return one line: what was compared, and the first difference if there was one."""
     verdict = found["verdict"]
     outcome = "agrees with the golden model" if verdict["passed"] else "DIFFERS"

@@ -31,8 +31,12 @@ FLOORS = {
         ),
         ("amaranth",),
     ),
+    "hw.foreign": (("hw.errors", "hw.yosys"), ()),
     "hw.area": ((), ()),
-    "hw.synthesis": (("hw.area", "hw.cache", "hw.errors", "hw.target", "hw.yosys"), ()),
+    "hw.synthesis": (
+        ("hw.area", "hw.cache", "hw.errors", "hw.foreign", "hw.target", "hw.yosys"),
+        (),
+    ),
     "sim.golden": (("hw.errors", "hw.formats", "hw.accumulators", "hw.design"), ("numpy",)),
     "costmodel": (
         (
@@ -44,7 +48,7 @@ FLOORS = {
     "sim": (
         (
             *("hw.errors", "hw.cache", "hw.formats", "hw.accumulators", "hw.design", "hw.target"),
-            *("hw.plan", "hw.rtl", "hw.yosys", "sim.golden"),
+            *("hw.plan", "hw.rtl", "hw.yosys", "hw.foreign", "sim.golden"),
         ),
         ("numpy", "cocotb", "cocotb_tools", "find_libpython"),
     ),
