@@ -6,12 +6,17 @@ import enum
 import re
 from dataclasses import dataclass
 
-from hw.formats import FixedFormat, parse_element
+from hw.formats import FixedFormat, MinifloatFormat, Overflow, parse_element
 
 DEFAULT_TERMS = 256
 DEFAULT_WINDOW_BITS = 24
 MAXIMUM_ACCUMULATOR_BITS = 80
+MAXIMUM_FLOAT_BITS = 32
 MAXIMUM_TERMS = 1 << 24
+GRAMMAR = (
+    "exact[:TERMS], wrap:BITS, saturate:BITS[:once[:TERMS]], window:BITS[:TERMS], "
+    "float:FORMAT[:step|sequential|once[:TERMS]], a minifloat or a fixed-point format"
+)
 
 
 class AccumulatorKind(enum.Enum):
@@ -21,11 +26,24 @@ class AccumulatorKind(enum.Enum):
     WRAP = "wrap"
     SATURATE = "saturate"
     WINDOW = "window"
+    FLOATING = "float"
+
+
+class AccumulatorMode(enum.Enum):
+    """When a sum is fitted to its accumulator.
+
+    STEP: once per step, accumulator plus all products of the step. SEQUENTIAL: after each product,
+    lane 0 first. ONCE: the sum is kept exactly, and fitted where it is shown.
+    """
+
+    STEP = "step"
+    SEQUENTIAL = "sequential"
+    ONCE = "once"
 
 
 @dataclass(frozen=True, slots=True)
 class Accumulator:
-    """One accumulator of the grammar ``exact[:TERMS] wrap:BITS saturate:BITS window:BITS[:TERMS]``.
+    """One accumulator of the grammar (`GRAMMAR`).
 
     Parameters
     ----------
@@ -33,21 +51,50 @@ class Accumulator:
         EXACT: wide enough for `terms` products of any operands. WRAP and SATURATE: `bits` wide,
         applied once per step to the accumulator plus the whole tree. WINDOW: products are aligned
         to the largest product exponent seen in the sum and cut below `bits` bits; wide enough for
-        `terms` such products.
+        `terms` such products. FLOATING: a value of `format`, rounded to nearest even.
     bits
-        Width for WRAP and SATURATE, bits of an aligned product for WINDOW, 0 for EXACT.
+        Width for WRAP, SATURATE and FLOATING, bits of an aligned product for WINDOW, 0 for EXACT.
     terms
-        Products per sum for EXACT and WINDOW, 0 otherwise.
+        Products per sum for EXACT, WINDOW and the mode ONCE, 0 otherwise.
+    mode
+        FLOATING has all three; SATURATE has STEP and ONCE; all others are STEP. (A sum that
+        wraps is the same in all modes.)
+    format
+        The minifloat of FLOATING, None otherwise: signed, with subnormals, at most 32 bits.
+
+    Notes
+    -----
+    A floating accumulator holds one code, +0 at the start of a sum. Products are exact, and R
+    rounds to the nearest value of the format, ties to even, with an unbounded exponent; beyond
+    the largest finite value that becomes an infinity where the format has infinities, else the
+    largest finite value. With the products ``p[0] … p[L-1]`` of a step
+
+    - step: ``a = R(a + p[0] + … + p[L-1])``, the sum being exact;
+    - sequential: ``a = R(a + p[i])`` for i = 0 … L-1;
+    - once: an exact register as that of EXACT for `terms` products, which wraps beyond them and
+      raises ``overflow``; what is shown is R of it, after every step.
+
+    Zeros are those of IEEE 754: a sum that is exactly zero is +0 unless every addend is −0, a
+    product of a zero has the exclusive or of the operands' signs (an integer zero is +0), and a
+    negative sum that rounds to zero is −0 where the format has it. NaN and infinities: see
+    `sim.golden.floating`; the result carries them, so that there are no sticky flags for them.
 
     """
 
     kind: AccumulatorKind
     bits: int = 0
     terms: int = 0
+    mode: AccumulatorMode = AccumulatorMode.STEP
+    format: MinifloatFormat | None = None
 
     def __post_init__(self) -> None:
-        """Reject widths and counts out of range."""
-        if (
+        """Reject widths, counts, modes and formats out of range."""
+        _check_mode(self.kind, self.mode)
+        if self.kind is AccumulatorKind.FLOATING:
+            object.__setattr__(self, "bits", _checked_format(self.format).bits)
+        elif self.format is not None:
+            raise ValueError(f"accumulator {self.kind.value} has no format, not {self.format}")
+        elif (
             self.kind is not AccumulatorKind.EXACT
             and not 2 <= self.bits <= MAXIMUM_ACCUMULATOR_BITS
         ):
@@ -55,8 +102,7 @@ class Accumulator:
                 f"accumulator {self.kind.value} has 2..{MAXIMUM_ACCUMULATOR_BITS} bits, "
                 f"not {self.bits}"
             )
-        counts = self.kind in (AccumulatorKind.EXACT, AccumulatorKind.WINDOW)
-        if counts and not 1 <= self.terms <= MAXIMUM_TERMS:
+        if self.counts_terms and not 1 <= self.terms <= MAXIMUM_TERMS:
             raise ValueError(f"accumulator terms lie in 1..{MAXIMUM_TERMS}, not {self.terms}")
 
     @classmethod
@@ -64,70 +110,153 @@ class Accumulator:
         """Return the accumulator that holds `terms` products exactly."""
         return cls(AccumulatorKind.EXACT, terms=terms)
 
+    @classmethod
+    def floating(
+        cls,
+        format: MinifloatFormat,
+        mode: AccumulatorMode = AccumulatorMode.STEP,
+        terms: int = DEFAULT_TERMS,
+    ) -> Accumulator:
+        """Return the accumulator in a minifloat; only the mode ONCE looks at `terms`."""
+        kept = terms if mode is AccumulatorMode.ONCE else 0
+        return cls(AccumulatorKind.FLOATING, terms=kept, mode=mode, format=format)
+
+    @property
+    def is_once(self) -> bool:
+        """Whether the sum is kept exactly and fitted where it is shown."""
+        return self.mode is AccumulatorMode.ONCE
+
+    @property
+    def counts_terms(self) -> bool:
+        """Whether the accumulator is sized for a number of products."""
+        return self.is_once or self.kind in (AccumulatorKind.EXACT, AccumulatorKind.WINDOW)
+
     @property
     def growth_bits(self) -> int:
-        """Return ``ceil(log2 terms)``."""
-        return (self.terms - 1).bit_length()
+        """Return ``ceil(log2 terms)``, 0 without a number of terms."""
+        return max(self.terms - 1, 0).bit_length()
+
+    @property
+    def overflow(self) -> Overflow:
+        """FLOATING only: what happens to a rounded sum beyond the largest finite value."""
+        assert self.format is not None
+        return Overflow.TO_INFINITY if self.format.has_infinity else Overflow.SATURATE
 
     @property
     def name(self) -> str:
         """Name in the grammar."""
+        once = f":once:{self.terms}" if self.is_once else ""
         match self.kind:
             case AccumulatorKind.EXACT:
                 return f"exact:{self.terms}"
             case AccumulatorKind.WINDOW:
                 return f"window:{self.bits}:{self.terms}"
-        return f"{self.kind.value}:{self.bits}"
+            case AccumulatorKind.FLOATING:
+                return f"float:{self.format}{once or f':{self.mode.value}'}"
+        return f"{self.kind.value}:{self.bits}{once}"
 
     @property
     def slug(self) -> str:
         """Name without punctuation, for modules and files."""
+        once = f"once{self.terms}" if self.is_once else ""
         match self.kind:
             case AccumulatorKind.EXACT:
                 return f"exact{self.terms}"
             case AccumulatorKind.WINDOW:
                 return f"window{self.bits}x{self.terms}"
-        return f"{self.kind.value}{self.bits}"
+            case AccumulatorKind.FLOATING:
+                assert self.format is not None
+                return f"{self.format.slug}{once or self.mode.value}"
+        return f"{self.kind.value}{self.bits}{once}"
 
     def __str__(self) -> str:
         return self.name
 
 
+def _check_mode(kind: AccumulatorKind, mode: AccumulatorMode) -> None:
+    modes = {
+        AccumulatorKind.FLOATING: tuple(AccumulatorMode),
+        AccumulatorKind.SATURATE: (AccumulatorMode.STEP, AccumulatorMode.ONCE),
+    }.get(kind, (AccumulatorMode.STEP,))
+    if mode not in modes:
+        names = " or ".join(known.value for known in modes)
+        raise ValueError(f"accumulator {kind.value} has the mode {names}, not {mode.value}")
+
+
+def _checked_format(format: MinifloatFormat | None) -> MinifloatFormat:
+    if not isinstance(format, MinifloatFormat):
+        raise ValueError(f"a floating accumulator has a minifloat, not {format}")
+    if not format.signed or not getattr(format, "subnormals", True):
+        raise ValueError(f"a floating accumulator is signed and has subnormals, {format} is not so")
+    if format.bits > MAXIMUM_FLOAT_BITS:
+        raise ValueError(
+            f"a floating accumulator has at most {MAXIMUM_FLOAT_BITS} bits, "
+            f"{format} has {format.bits}"
+        )
+    return format
+
+
 _EXACT = re.compile(r"exact(?::(\d{1,9}))?")
-_SIZED = re.compile(r"(wrap|saturate):(\d{1,4})")
+_SIZED = re.compile(r"(wrap|saturate):(\d{1,4})(?::(step|once)(?::(\d{1,9}))?)?")
 _WINDOW = re.compile(r"window:(\d{1,4})(?::(\d{1,9}))?")
+_FLOATING = re.compile(r"float:([^:]+)(?::(step|sequential|once)(?::(\d{1,9}))?)?")
 
 
 def parse_accumulator(text: str) -> Accumulator | FixedFormat:
     """Return the accumulator a name stands for.
 
-    A fixed-point format is returned as it is: whether its step fits the products is known to
-    the design (`hw.design`), where it becomes a saturating accumulator of that width.
+    A minifloat stands for the floating accumulator that rounds once per step. A fixed-point format
+    is returned as it is: whether its step fits the products is known to the design (`hw.design`),
+    where it becomes a saturating accumulator of that width.
 
     Raises
     ------
     ValueError
-        If the name is neither in the grammar nor a fixed-point format.
+        If the name is not in the grammar, or stands for an accumulator that cannot be.
 
     """
     plain = text.strip().lower()
     if match := _EXACT.fullmatch(plain):
-        return Accumulator.exact(int(match[1]) if match[1] else DEFAULT_TERMS)
+        return Accumulator.exact(_terms(match[1]))
     if match := _SIZED.fullmatch(plain):
-        return Accumulator(AccumulatorKind(match[1]), bits=int(match[2]))
+        return _sized(match[1], int(match[2]), *_mode(text, match[3], match[4]))
     if match := _WINDOW.fullmatch(plain):
-        terms = int(match[2]) if match[2] else DEFAULT_TERMS
-        return Accumulator(AccumulatorKind.WINDOW, bits=int(match[1]), terms=terms)
+        return Accumulator(AccumulatorKind.WINDOW, bits=int(match[1]), terms=_terms(match[2]))
+    if match := _FLOATING.fullmatch(plain):
+        format = parse_element(match[1])
+        if not isinstance(format, MinifloatFormat):
+            raise ValueError(f"a floating accumulator has a minifloat, not {format}")
+        return Accumulator.floating(format, *_mode(text, match[2], match[3]))
+    return _format(text, plain)
+
+
+def _terms(digits: str | None) -> int:
+    return int(digits) if digits else DEFAULT_TERMS
+
+
+def _mode(text: str, word: str | None, terms: str | None) -> tuple[AccumulatorMode, int]:
+    mode = AccumulatorMode(word or "step")
+    if terms and mode is not AccumulatorMode.ONCE:
+        raise ValueError(f"only the accumulator mode once counts terms, not {text!r}")
+    return mode, _terms(terms)
+
+
+def _sized(kind: str, bits: int, mode: AccumulatorMode, terms: int) -> Accumulator:
+    if kind == AccumulatorKind.WRAP.value or mode is AccumulatorMode.STEP:
+        return Accumulator(AccumulatorKind(kind), bits=bits)
+    return Accumulator(AccumulatorKind.SATURATE, bits=bits, terms=terms, mode=mode)
+
+
+def _format(text: str, plain: str) -> Accumulator | FixedFormat:
     try:
         format = parse_element(plain)
     except ValueError:
-        raise ValueError(
-            f"accumulator is exact[:TERMS], wrap:BITS, saturate:BITS, window:BITS[:TERMS] or a "
-            f"fixed-point format, not {text!r}"
-        ) from None
+        raise ValueError(f"accumulator is {GRAMMAR}, not {text!r}") from None
+    if isinstance(format, MinifloatFormat):
+        return Accumulator.floating(format)
     if not isinstance(format, FixedFormat) or not format.signed:
         raise ValueError(
-            f"an accumulator format is signed fixed point (the sum of products has a fixed step), "
-            f"not {format}"
+            f"an accumulator format is a minifloat or signed fixed point (the sum of products has "
+            f"a fixed step), not {format}"
         )
     return format

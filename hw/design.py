@@ -82,6 +82,7 @@ class Design:
                 raise ValueError(f"{role} format has at most 16 bits, {format} has {format.bits}")
         _one_of("specials", self.specials, SPECIALS_POLICIES)
         _one_of("structure", self.structure, STRUCTURES)
+        self._check_carries_specials()
         if (
             self.accumulator.kind is AccumulatorKind.EXACT
             and self.exact_bits > MAXIMUM_ACCUMULATOR_BITS
@@ -101,6 +102,16 @@ class Design:
                 f"not {self.accumulator.bits}"
             )
 
+    def _check_carries_specials(self) -> None:
+        format = self.accumulator.format
+        if format is None or self.specials != "flag" or not self.has_specials:
+            return
+        if not format.has_specials:
+            raise ValueError(
+                f"a floating accumulator for operands with specials has NaN, {format} has none: "
+                f"choose another or specials ignore"
+            )
+
     @property
     def lanes(self) -> int:
         """Products per accumulator and step."""
@@ -115,6 +126,11 @@ class Design:
     def is_window(self) -> bool:
         """Whether products are aligned to a running maximum exponent and cut."""
         return self.accumulator.kind is AccumulatorKind.WINDOW
+
+    @property
+    def is_floating(self) -> bool:
+        """Whether ``total`` is a code of the accumulator's minifloat, not an integer."""
+        return self.accumulator.kind is AccumulatorKind.FLOATING
 
     @property
     def product_bounds(self) -> tuple[int, int]:
@@ -138,7 +154,7 @@ class Design:
 
     @property
     def exact_bits(self) -> int:
-        """Width an exact accumulator of this design's term count has."""
+        """Width an exact register for this design's term count has."""
         return self.product_bits + self.accumulator.growth_bits
 
     @property
@@ -176,7 +192,10 @@ class Design:
 
     @property
     def lsb_exponent(self) -> int:
-        """A sum's value is ``total · 2**lsb_exponent`` (times ``2**exponent`` with a window)."""
+        """A sum's value is ``total · 2**lsb_exponent`` (times ``2**exponent`` with a window).
+
+        Of a floating accumulator it says nothing: its totals are codes.
+        """
         return self.product_lsb_exponent - self.guard_bits
 
     @property
@@ -191,10 +210,9 @@ class Design:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Names of the sticky flags the design has as ports."""
-        exact = self.accumulator.kind in (AccumulatorKind.EXACT, AccumulatorKind.WINDOW)
-        names: tuple[str, ...] = ("overflow",) if exact else ()
-        if self.specials == "flag" and self.has_specials:
+        """Names of the sticky flags the design has as ports; a floating total carries specials."""
+        names: tuple[str, ...] = ("overflow",) if self.accumulator.counts_terms else ()
+        if self.specials == "flag" and self.has_specials and not self.is_floating:
             names += ("nan", "pos_inf", "neg_inf") if self.has_infinity else ("nan",)
         return names
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.accumulators import Accumulator, AccumulatorKind, parse_accumulator
+from hw.accumulators import Accumulator, AccumulatorKind, AccumulatorMode, parse_accumulator
 from hw.design import (
     KINDS,
     DotProduct,
@@ -148,6 +148,12 @@ def test_signed_bits_is_the_least_that_holds(first, second):
         ("e5m2", "wrap:40", "flag", ("nan", "pos_inf", "neg_inf")),
         ("e8m7", "exact", "flag", ("overflow", "nan", "pos_inf", "neg_inf")),
         ("e2m1fn", "saturate:9", "flag", ()),
+        ("e2m1fn", "saturate:9:once", "flag", ("overflow",)),
+        ("e5m2", "saturate:40:once", "flag", ("overflow", "nan", "pos_inf", "neg_inf")),
+        ("e5m2", "fp16", "flag", ()),
+        ("e5m2", "float:fp16:sequential", "ignore", ()),
+        ("e5m2", "float:fp16:once", "flag", ("overflow",)),
+        ("e5m2", "e5m2finite", "ignore", ()),
     ],
 )
 def test_flags(weight, accumulator, specials, flags):
@@ -169,6 +175,24 @@ accumulators = st.one_of(
         st.just(AccumulatorKind.WINDOW),
         bits=st.integers(32, 80),
         terms=st.integers(1, 1 << 24),
+    ),
+    st.builds(
+        Accumulator,
+        st.just(AccumulatorKind.SATURATE),
+        bits=st.integers(2, 80),
+        terms=st.integers(1, 1 << 24),
+        mode=st.just(AccumulatorMode.ONCE),
+    ),
+    st.builds(
+        Accumulator.floating,
+        st.builds(
+            MinifloatFormat,
+            st.integers(2, 8),
+            st.integers(1, 23),
+            st.sampled_from([Specials.FN, Specials.FNUZ, Specials.IEEE]),
+        ).filter(lambda format: format.has_specials),
+        st.sampled_from(AccumulatorMode),
+        st.integers(1, 1 << 24),
     ),
 )
 operands = st.one_of(
@@ -239,6 +263,46 @@ def test_a_format_as_accumulator_saturates_at_the_step_of_the_products():
         from_record(record | {"accumulator": "fixed<20,16>"})
 
 
+@pytest.mark.parametrize(
+    ("text", "name", "bits", "exact_bits"),
+    [
+        ("fp32", "float:fp32:step", 32, 16),
+        ("float:e5m10", "float:fp16:step", 16, 16),
+        ("FLOAT:bf16:Sequential", "float:bfloat16:sequential", 16, 16),
+        ("float:e4m3fn:once", "float:e4m3fn:once:256", 8, 24),
+        ("float:e4m3b11fnuz:once:9", "float:e4m3b11fnuz:once:9", 8, 20),
+        ("saturate:20:once", "saturate:20:once:256", 20, 24),
+        ("saturate:20:step", "saturate:20", 20, 16),
+        ("wrap:20:once:7", "wrap:20", 20, 16),
+    ],
+)
+def test_accumulators_with_modes(text, name, bits, exact_bits):
+    design = from_record({"kind": "mac", "weight": "int8", "accumulator": text})
+    assert (design.accumulator.name, design.accumulator_bits) == (name, bits)
+    assert design.exact_bits == exact_bits
+    assert from_record(design.to_record()) == design
+    assert design.is_floating == name.startswith("float")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "WRAP", "bits": 9, "mode": "ONCE", "terms": 9}, "wrap has the mode step, not"),
+        ({"kind": "SATURATE", "bits": 9, "mode": "SEQUENTIAL"}, "the mode step or once, not"),
+        ({"kind": "WRAP", "bits": 9, "format": "fp16"}, "accumulator wrap has no format, not fp16"),
+        ({"kind": "FLOATING"}, "a floating accumulator has a minifloat, not None"),
+    ],
+)
+def test_impossible_accumulators(arguments, message):
+    given = dict(arguments, kind=AccumulatorKind[arguments["kind"]])
+    if "mode" in given:
+        given["mode"] = AccumulatorMode[given["mode"]]
+    if "format" in given:
+        given["format"] = parse(given["format"])
+    with pytest.raises(ValueError, match=message):
+        Accumulator(**given)
+
+
 # Refusals ------------------------------------------------------------------------------------
 
 
@@ -258,8 +322,15 @@ def test_a_format_as_accumulator_saturates_at_the_step_of_the_products():
         ({"accumulator": "saturate:81"}, "accumulator saturate has 2..80 bits, not 81"),
         ({"accumulator": "exact:0"}, "accumulator terms lie in 1..16777216, not 0"),
         ({"accumulator": "exact:x"}, "accumulator is exact[:TERMS], wrap:BITS"),
-        ({"accumulator": "e4m3fn"}, "an accumulator format is signed fixed point"),
-        ({"accumulator": "uint20"}, "an accumulator format is signed fixed point"),
+        ({"accumulator": "uint20"}, "an accumulator format is a minifloat or signed fixed point"),
+        ({"accumulator": "float:int8"}, "a floating accumulator has a minifloat, not int8"),
+        ({"accumulator": "float:fp33"}, "unknown format 'fp33'"),
+        ({"accumulator": "float:fp16:twice"}, "accumulator is exact[:TERMS], wrap:BITS"),
+        ({"accumulator": "float:fp16:step:9"}, "only the accumulator mode once counts terms"),
+        ({"accumulator": "float:fp16:once:0"}, "accumulator terms lie in 1..16777216, not 0"),
+        ({"accumulator": "saturate:16:step:9"}, "only the accumulator mode once counts terms"),
+        ({"weight": "e4m3fn", "accumulator": "e3m4finite"}, "e3m4finite has none"),
+        ({"activation": "e5m2", "accumulator": "e5m2finite:once"}, "accumulator is exact"),
         ({"accumulator": "window:14"}, "at least one product of significands, 15 bits"),
         ({"kind": "dot", "lanes": 0}, "lanes lies in 1..1024, not 0"),
         ({"kind": "dot", "lanes": 1025}, "lanes lies in 1..1024, not 1025"),

@@ -213,9 +213,14 @@ def plan(design: Design, target: Target) -> Plan:
     Raises
     ------
     ValueError
-        If the structure is "auto" (resolve it first) or cannot serve the formats.
+        If the structure is "auto" (resolve it first) or cannot serve the formats, or the
+        accumulator has no hardware yet.
 
     """
+    if design.is_floating:
+        raise ValueError(f"floating accumulators have no hardware yet: {design.accumulator}")
+    if design.accumulator.is_once:
+        raise ValueError(f"accumulators of mode once have no hardware yet: {design.accumulator}")
     if design.structure == "auto":
         raise ValueError("structure auto must be resolved before planning")
     known = structures(design)

@@ -1,6 +1,6 @@
 """Floor 2b: what the right bits are, on Python integers, one clock at a time. Naive on purpose.
 
-A core (`hw.design`) adds the products of a step to its accumulator. Four accumulators:
+A core (`hw.design`) adds the products of a step to its accumulator. The accumulators:
 
 exact
     ``accumulator_bits`` wide; `overflow` rises when accumulator plus tree does not fit and stays
@@ -17,6 +17,11 @@ window
         s  = (accumulator >> (X' - X), rounding down) + Σ ± ((P << G) >> (X' - E))
 
     Bits shifted out are lost; `overflow` as for exact. Value: total · 2^(X' + design.lsb_exponent).
+float
+    `total` is a code of the accumulator's format: see `sim.golden.floating`.
+
+In the mode "once" of saturate and float, a register of ``exact_bits`` keeps the sum as exact does,
+and `total` is that register clamped, or rounded.
 
 A special operand contributes 0. A product is NaN if an operand is NaN or if it is infinity times
 zero, and infinite if an operand is; flags stay up to the end of the sum, and `nan` also rises when
@@ -31,6 +36,7 @@ from dataclasses import dataclass
 from hw.accumulators import AccumulatorKind
 from hw.design import Design
 from hw.formats import Format, MinifloatFormat, Special
+from sim.golden import floating
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +46,8 @@ class Output:
     Parameters
     ----------
     total
-        The running sum, this step included, as a signed integer.
+        The running sum, this step included, as a signed integer; a code if the accumulator is
+        floating.
     total_valid
         Whether this step ended its sum.
     flags
@@ -73,6 +80,7 @@ class GoldenCore:
     def reset(self) -> None:
         """Forget the sum, as a cycle with ``rst`` high does."""
         self._total = 0
+        self._register = 0
         self._exponent = 0
         self._flags: set[str] = set()
 
@@ -105,19 +113,34 @@ class GoldenCore:
 
     def _accumulate(self, pairs: list[tuple[int, int]]) -> None:
         design = self.design
-        if design.is_window:
-            total = self._window_sum(pairs)
+        if design.accumulator.is_once:
+            self._register = self._kept(self._register + self._tree(pairs), design.exact_bits)
+            self._total = self._shown()
+        elif design.is_floating:
+            self._total = floating.stepped(design, self._total, pairs)
+        elif design.is_window:
+            self._total = self._kept(self._window_sum(pairs), design.accumulator_bits)
+        elif design.accumulator.kind is AccumulatorKind.SATURATE:
+            self._total = clamped(self._total + self._tree(pairs), design.accumulator_bits)
         else:
-            total = self._total + sum(
-                design.weight.integer(w) * design.activation.integer(a) for w, a in pairs
-            )
-        half = 1 << (design.accumulator_bits - 1)
-        if design.accumulator.kind is AccumulatorKind.SATURATE:
-            self._total = min(max(total, -half), half - 1)
-            return
-        if not -half <= total < half:
+            self._total = self._kept(self._total + self._tree(pairs), design.accumulator_bits)
+
+    def _tree(self, pairs: list[tuple[int, int]]) -> int:
+        weight, activation = self.design.weight, self.design.activation
+        return sum(weight.integer(w) * activation.integer(a) for w, a in pairs)
+
+    def _kept(self, total: int, bits: int) -> int:
+        """Wrap to a register and note whether that changed anything."""
+        kept = wrapped(total, bits)
+        if kept != total:
             self._flags.add("overflow")
-        self._total = wrapped(total, design.accumulator_bits)
+        return kept
+
+    def _shown(self) -> int:
+        design = self.design
+        if design.is_floating:
+            return floating.shown(design, self._register, self._flags)
+        return clamped(self._register, design.accumulator_bits)
 
     def _window_sum(self, pairs: list[tuple[int, int]]) -> int:
         design = self.design
@@ -140,6 +163,12 @@ def wrapped(value: int, bits: int) -> int:
     """Return the two's complement reading of the lowest `bits` bits."""
     half = 1 << (bits - 1)
     return (value + half) % (2 * half) - half
+
+
+def clamped(value: int, bits: int) -> int:
+    """Return the two's complement integer of so many bits that is nearest."""
+    half = 1 << (bits - 1)
+    return min(max(value, -half), half - 1)
 
 
 def significand(format: Format, code: int) -> tuple[int, int]:
