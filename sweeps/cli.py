@@ -189,6 +189,14 @@ def _plot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="FILE", help="without suffix: PNG and SVG"
     )
+    parser.add_argument(
+        "--peer",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="TOP.json",
+        help="draw foreign RTL too: a record of `macloom synthesize --rtl … -o DIR`; repeatable",
+    )
     add_json(parser)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps.files import json_text, write_whole
 
 if TYPE_CHECKING:
+    from sweeps.foreign import Peer
     from sweeps.points import Point
 
 FINE, CHECK_FAILED = 0, 1
@@ -51,18 +52,26 @@ def sweep(arguments: argparse.Namespace) -> int:
 
 def plot(arguments: argparse.Namespace) -> int:
     """``macloom plot POINTS.csv``."""
+    from sweeps.foreign import read_peers
     from sweeps.points import read_points
 
     points = read_points(arguments.points)
+    peers = read_peers(arguments.peer)
     if not points:
         raise ValueError(f"{arguments.points} holds no points")
     stem = arguments.output or arguments.points.with_name("pareto")
     paths: list[Path] = []
     targets = list(dict.fromkeys(point.target for point in points))
+    for peer in peers:
+        if peer.target not in targets:
+            raise ValueError(
+                f"the points are on {', '.join(targets)}, {peer.name} was counted on {peer.target}"
+            )
     for target in targets:
         name = stem.name if len(targets) == 1 else f"{stem.stem}_{target}{stem.suffix}"
         chosen = [point for point in points if point.target == target]
-        paths += _draw(chosen, stem.with_name(name))
+        local = [peer for peer in peers if peer.target == target]
+        paths += _draw(chosen, stem.with_name(name), local)
     if arguments.json:
         print(json_text({"points": len(points), "files": [str(path) for path in paths]}))
     else:
@@ -124,15 +133,15 @@ def _spec_path(path: Path) -> Path:
     return shipped if not path.exists() and path.name == str(path) and shipped.exists() else path
 
 
-def _draw(points: Sequence[Point], path: Path) -> Sequence[Path]:
+def _draw(points: Sequence[Point], path: Path, peers: Sequence[Peer] = ()) -> Sequence[Path]:
     """Draw one figure: PNG and SVG, or the one the suffix asks for."""
     from sweeps.plot import render, save_figure
 
     if not path.suffix:
-        return save_figure(points, path)
+        return save_figure(points, path, peers=peers)
     if path.suffix not in _SUFFIXES:
         raise ValueError(f"a figure is one of {', '.join(_SUFFIXES)}, not {path.suffix!r}")
-    write_whole(path, render(points, path.suffix[1:]))
+    write_whole(path, render(points, path.suffix[1:], peers=peers))
     return [path]
 
 

@@ -100,8 +100,8 @@ class Peer:
         Names of the operand formats.
     target
         Where it was counted.
-    sites_per_lane
-        Measured.
+    lanes, sites_per_lane
+        Its size, and what was measured.
 
     """
 
@@ -109,6 +109,7 @@ class Peer:
     weight: str
     activation: str
     target: str
+    lanes: int
     sites_per_lane: float
 
 
@@ -135,6 +136,7 @@ def _read_peer(path: Path) -> Peer:
             str(design["weight"]),
             str(design["activation"]),
             str(record["target"]),
+            int(record["lanes"]),
             float(record["theirs"]["sites"]) / int(record["lanes"]),
         )
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:

@@ -22,15 +22,19 @@ from matplotlib.transforms import blended_transform_factory
 
 from sweeps.accuracy import wilson
 from sweeps.files import write_whole
+from sweeps.foreign import Peer
 from sweeps.frame import OBJECTIVES, set_frame
 from sweeps.looks import BLACK, GREY, LAYOUTS, LOOKS, Layout
 from sweeps.naming import name_points
+from sweeps.peers import draw_peers, placed
 from sweeps.points import Point, front_numbers
 
 _NOT_OURS = ("backend", "backend_fallback", "interactive", "toolbar", "timezone", "docstring")
 
 
-def save_figure(points: Sequence[Point], stem: Path, layout: str = "wide") -> tuple[Path, Path]:
+def save_figure(
+    points: Sequence[Point], stem: Path, layout: str = "wide", peers: Sequence[Peer] = ()
+) -> tuple[Path, Path]:
     """Draw the points to `stem`.png and `stem`.svg; each written aside, then renamed.
 
     Raises
@@ -42,13 +46,15 @@ def save_figure(points: Sequence[Point], stem: Path, layout: str = "wide") -> tu
     """
     paths = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
     with _settings():
-        figure = draw(points, layout)
+        figure = draw(points, layout, peers)
         for path in paths:
             write_whole(path, _bytes(figure, path.suffix[1:], layout))
     return paths
 
 
-def render(points: Sequence[Point], kind: str, layout: str = "wide") -> bytes:
+def render(
+    points: Sequence[Point], kind: str, layout: str = "wide", peers: Sequence[Peer] = ()
+) -> bytes:
     """The figure as the bytes of a `png`, `svg` or `pdf` file.
 
     Parameters
@@ -57,14 +63,16 @@ def render(points: Sequence[Point], kind: str, layout: str = "wide") -> bytes:
         Points of one network on one target.
     layout
         One of `LAYOUTS`: `wide` for a README or two columns, `column` for a single column.
+    peers
+        Measured foreign designs, drawn at the accuracy of their formats.
 
     Raises
     ------
     ValueError
-        If there are no points, or they are of several networks or targets.
+        If there are no points, they are of several networks or targets, or a peer does not fit.
     """
     with _settings():
-        return _bytes(draw(points, layout), kind, layout)
+        return _bytes(draw(points, layout, peers), kind, layout)
 
 
 @contextmanager
@@ -87,21 +95,23 @@ def _bytes(figure: Figure, kind: str, layout: str) -> bytes:
     return stream.getvalue()
 
 
-def draw(points: Sequence[Point], layout: str = "wide") -> Figure:
+def draw(points: Sequence[Point], layout: str = "wide", peers: Sequence[Peer] = ()) -> Figure:
     """The figure itself, for further use; parameters and errors as for `render`."""
     _check(points, layout)
     sizes = LAYOUTS[layout]
     figure = Figure(figsize=(sizes.width, sizes.height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
+    known = placed(peers, points)
     set_frame(axes, points, sizes)
+    foreign = draw_peers(axes, known, points[0].lanes, sizes)
     _crowd(axes, points, sizes)
     _baseline(axes, points[0], sizes)
     lines = _fronts(axes, points, sizes)
     best = [points[number] for number in front_numbers(points, OBJECTIVES)]
     best = [point for point in best if point.accuracy_percent >= axes.get_ylim()[0]]
     _best(axes, best, sizes)
-    _legend(figure, points, best, sizes)
+    _legend(figure, points, best, sizes, foreign)
     name_points(figure, axes, points, best, lines, sizes)
     return figure
 
@@ -213,7 +223,13 @@ def _best(axes: Axes, best: Sequence[Point], sizes: Layout) -> None:
             )
 
 
-def _legend(figure: Figure, points: Sequence[Point], best: Sequence[Point], sizes: Layout) -> None:
+def _legend(
+    figure: Figure,
+    points: Sequence[Point],
+    best: Sequence[Point],
+    sizes: Layout,
+    foreign: Sequence[Line2D],
+) -> None:
     present = {point.family for point in points}
     size = 1.5 * sizes.marker
     handles = [
@@ -232,7 +248,7 @@ def _legend(figure: Figure, points: Sequence[Point], best: Sequence[Point], size
         handles.append(Line2D([], [], color="white", marker="D", ms=0.8 * size, lw=0))
         handles[-1].set(markeredgecolor=BLACK, markeredgewidth=0.8, label="measured (Yosys)")
     figure.legend(
-        handles=handles,
+        handles=[*handles, *foreign],
         loc="outside upper center",
         ncols=sizes.legend_columns,
         fontsize=sizes.small,
