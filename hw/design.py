@@ -19,10 +19,12 @@ from hw.accumulators import (
     AccumulatorKind,
     parse_accumulator,
 )
-from hw.formats import FixedFormat, Format, MinifloatFormat, parse_element
+from hw.formats import FixedFormat, Format, MinifloatFormat, Specials, parse_element
+from hw.formats.minifloat import MAXIMUM_EXPONENT_BITS
 
 STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp")
 SPECIALS_POLICIES = ("flag", "ignore")
+OPERAND_SPECIALS = (Specials.FINITE, Specials.FN, Specials.FNUZ, Specials.IEEE)
 DEFAULT_ACCUMULATOR = Accumulator.exact()
 MAXIMUM_LANES = 1024
 MAXIMUM_SIDE = 64
@@ -44,6 +46,29 @@ def significand_bounds(format: Format) -> tuple[int, int]:
 def largest_shift(format: Format) -> int:
     """Return the largest exponent shift of a finite code (0 for fixed point)."""
     return max(format.maximum_field, 1) - 1 if isinstance(format, MinifloatFormat) else 0
+
+
+def without_hardware(format: Format) -> str | None:
+    """Return what in a format no operand of a design can have, or None for an operand format.
+
+    Operands are fixed point, or minifloats of 1 to 8 exponent bits with a sign, subnormals, the
+    specials of `OPERAND_SPECIALS` and, but for fnuz, a negative zero.
+    """
+    if isinstance(format, FixedFormat):
+        return None
+    if not isinstance(format, MinifloatFormat):
+        return "formats that are neither fixed point nor minifloats"
+    wanting = {
+        "unsigned minifloats": not format.signed,
+        "minifloats of no exponent bits": format.exponent_bits == 0,
+        "minifloats of more than 8 exponent bits": format.exponent_bits > MAXIMUM_EXPONENT_BITS,
+        "minifloats without subnormals": not format.subnormals,
+        "minifloats of P3109's extended domain": format.specials not in OPERAND_SPECIALS,
+        "minifloats without a negative zero": not (
+            format.negative_zero or format.specials is Specials.FNUZ
+        ),
+    }
+    return next((what for what, absent in wanting.items() if absent), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +101,9 @@ class Design:
     def __post_init__(self) -> None:
         """Reject what cannot be built and settle the accumulator."""
         for role, format in (("weight", self.weight), ("activation", self.activation)):
-            if not isinstance(format, FixedFormat | MinifloatFormat):
-                raise ValueError(f"{role} format is fixed point or a minifloat, not {format}")
+            unbuilt = without_hardware(format)
+            if unbuilt:
+                raise ValueError(f"no hardware for {unbuilt} yet: {role} format {format}")
             if format.bits > 16:
                 raise ValueError(f"{role} format has at most 16 bits, {format} has {format.bits}")
         _one_of("specials", self.specials, SPECIALS_POLICIES)

@@ -22,7 +22,7 @@ from costmodel.measured import product_key
 from costmodel.products import table_entries, table_key
 from costmodel.rows import adder_key, booth_key
 from hw.accumulators import Accumulator, AccumulatorKind
-from hw.design import MAXIMUM_SIDE, Mac, OutputStationaryArray
+from hw.design import MAXIMUM_SIDE, OPERAND_SPECIALS, Mac, OutputStationaryArray
 from hw.formats import MinifloatFormat, Specials, parse_element
 from hw.plan import (
     AdderRow,
@@ -378,7 +378,7 @@ def _splits(most_bits: int = 8) -> Iterator[tuple[tuple[int, int], Specials]]:
     """Yield the splits of minifloats with each kind of specials they can have."""
     for bits in range(3, most_bits + 1):
         for exponent in range(1, bits):
-            for specials in Specials:
+            for specials in OPERAND_SPECIALS:
                 split = exponent, bits - 1 - exponent
                 if specials is Specials.IEEE and (exponent < 2 or not split[1]):
                     continue

@@ -36,6 +36,7 @@ from hw.design import (
     KINDS,
     MAXIMUM_LANES,
     MAXIMUM_SIDE,
+    OPERAND_SPECIALS,
     SPECIALS_POLICIES,
     STRUCTURES,
 )
@@ -167,7 +168,7 @@ def _family(entry: Entry) -> Family:
 
 
 def _specials(entry: Entry) -> Specials:
-    return Specials(entry.choice([kind.value for kind in Specials]))
+    return Specials(entry.choice([kind.value for kind in OPERAND_SPECIALS]))
 
 
 def _design(entry: Entry) -> tuple[tuple[str, Any], ...]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hw.accumulators import Accumulator, AccumulatorKind, AccumulatorMode, parse_accumulator
 from hw.design import (
     KINDS,
+    OPERAND_SPECIALS,
     DotProduct,
     Mac,
     OutputStationaryArray,
@@ -198,7 +199,7 @@ accumulators = st.one_of(
 operands = st.one_of(
     st.integers(2, 16).map(lambda w: FixedFormat(w, w)),
     st.builds(FixedFormat, st.integers(2, 16), st.integers(-20, 30), st.booleans()),
-    st.builds(MinifloatFormat, st.integers(2, 6), st.integers(1, 9), st.sampled_from(Specials)),
+    st.builds(MinifloatFormat, st.integers(2, 6), st.integers(1, 9), st.sampled_from(OPERAND_SPECIALS)),
 )
 
 

@@ -1,4 +1,4 @@
-"""Floor 0: what every number format has, and the exact rounding they share.
+"""Floor 0: what every number format has.
 
 A format is an immutable value that gives each of its codes an exact meaning.
 Nothing here uses floating point: values are `fractions.Fraction`, grid points
@@ -10,91 +10,36 @@ from __future__ import annotations
 import enum
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from fractions import Fraction
+
+from hw.formats.rounding import (
+    Between,
+    Overflow,
+    Rounding,
+    RoundingMode,
+    Stochastic,
+    mirrored,
+    round_to_integer,
+    rounds_away,
+)
 
 MAXIMUM_TABLE_BITS = 16
 """Formats wider than this print no value table (2^16 rows is the most)."""
-
-
-class Rounding(enum.Enum):
-    """How a value between two neighbours of a format is resolved."""
-
-    TIES_TO_EVEN = "ties_to_even"
-    TIES_TO_AWAY = "ties_to_away"
-    TIES_TOWARD_ZERO = "ties_toward_zero"
-    TIES_TOWARD_NEGATIVE = "ties_toward_negative"
-    TIES_TOWARD_POSITIVE = "ties_toward_positive"
-    TOWARD_ZERO = "toward_zero"
-    TOWARD_NEGATIVE = "toward_negative"
-    TOWARD_POSITIVE = "toward_positive"
-    TO_ODD = "to_odd"
-
-
-@dataclass(frozen=True, slots=True)
-class Stochastic:
-    """Stochastic rounding of IEEE P3109: away from zero with a probability, by N random bits.
-
-    With ``nu`` the part of a magnitude beyond its last kept bit and R a random integer of
-    ``0 … 2^N - 1``, the magnitude rounds up where
-
-    - a: ``floor(nu·2^N) + R >= 2^N``,
-    - b: ``floor(nu·2^(N+1)) + 2R + 1 >= 2^(N+1)``,
-    - c: ``ties_to_even(nu·2^N) + R >= 2^N``.
-
-    Parameters
-    ----------
-    variant
-        "a", "b" or "c".
-    bits
-        N, 1 to 32.
-
-    Source: IEEE P3109 interim report 4.0 (draft).
-
-    """
-
-    variant: str
-    bits: int
-
-    def __post_init__(self) -> None:
-        """Reject unknown variants and impossible widths."""
-        if self.variant not in ("a", "b", "c"):
-            raise ValueError(f"stochastic rounding is variant a, b or c, not {self.variant!r}")
-        if not 1 <= self.bits <= 32:
-            raise ValueError(f"stochastic rounding takes 1..32 random bits, not {self.bits}")
-
-
-RoundingMode = Rounding | Stochastic
-
-
-class Overflow(enum.Enum):
-    """What happens to a rounded value beyond the largest finite one.
-
-    SATURATE takes infinities to the largest finite value too (P3109 SatFinite);
-    SATURATE_PROPAGATE keeps them (SatPropagate); TO_INFINITY is IEEE 754 and P3109 OvfInf.
-    The others are those of fixed point in high-level synthesis: SAT_SYM, SAT_ZERO, WRAP, WRAP_SM.
-    """
-
-    SATURATE = "saturate"
-    SATURATE_SYMMETRIC = "saturate_symmetric"
-    SATURATE_PROPAGATE = "saturate_propagate"
-    TO_ZERO = "to_zero"
-    TO_INFINITY = "to_infinity"
-    WRAP = "wrap"
-    WRAP_SIGN_MAGNITUDE = "wrap_sign_magnitude"
 
 
 class Specials(enum.Enum):
     """Which codes of a minifloat are not numbers.
 
     FINITE: none. FN: NaN at S.1…1, no infinity. FNUZ: NaN at the code of −0, no infinity.
-    IEEE: infinities and NaNs fill the top exponent.
+    IEEE: infinities and NaNs fill the top exponent. EXTENDED: infinity at S.1…1 and NaN at the
+    code of −0 (signed), or NaN at 1…1 and infinity one below (unsigned): P3109's extended domain.
     """
 
     FINITE = "finite"
     FN = "fn"
     FNUZ = "fnuz"
     IEEE = "ieee"
+    EXTENDED = "extended"
 
 
 class Special(enum.Enum):
@@ -107,77 +52,6 @@ class Special(enum.Enum):
 
 Value = Fraction | Special
 Number = Fraction | int | float
-
-
-def round_to_integer(value: Fraction, rounding: RoundingMode, random: int = 0) -> int:
-    """Round an exact rational to an integer.
-
-    Parameters
-    ----------
-    value
-        Any rational number.
-    rounding
-        The direction; the modes named ties round to nearest.
-    random
-        R of stochastic rounding, ``0 … 2^bits - 1``; no other mode reads it.
-
-    """
-    floor = math.floor(value)
-    rest = value - floor
-    if rest == 0:
-        return floor
-    if isinstance(rounding, Stochastic):
-        magnitude = math.floor(abs(value))
-        away = magnitude + rounds_away(abs(value) - magnitude, rounding, random)
-        return away if value > 0 else -away
-    match rounding:
-        case Rounding.TOWARD_NEGATIVE:
-            return floor
-        case Rounding.TOWARD_POSITIVE:
-            return floor + 1
-        case Rounding.TOWARD_ZERO:
-            return floor if floor >= 0 else floor + 1
-        case Rounding.TO_ODD:
-            return floor if floor % 2 else floor + 1
-    half = Fraction(1, 2)
-    if rest != half:
-        return floor + (rest > half)
-    match rounding:
-        case Rounding.TIES_TO_AWAY:
-            return floor + (floor >= 0)
-        case Rounding.TIES_TOWARD_ZERO:
-            return floor + (floor < 0)
-        case Rounding.TIES_TOWARD_NEGATIVE:
-            return floor
-        case Rounding.TIES_TOWARD_POSITIVE:
-            return floor + 1
-    return floor + floor % 2
-
-
-def rounds_away(rest: Fraction, rounding: Stochastic, random: int) -> bool:
-    """Whether stochastic rounding takes a magnitude with this rest (0 <= rest < 1) up by one."""
-    if not 0 <= random < 1 << rounding.bits:
-        raise ValueError(f"R lies in 0..{(1 << rounding.bits) - 1}, not {random}")
-    whole = 1 << rounding.bits
-    match rounding.variant:
-        case "a":
-            return math.floor(rest * whole) + random >= whole
-        case "b":
-            return math.floor(rest * 2 * whole) + 2 * random + 1 >= 2 * whole
-    return round_to_integer(rest * whole, Rounding.TIES_TO_EVEN) + random >= whole
-
-
-def mirrored(rounding: RoundingMode) -> RoundingMode:
-    """Return the mode that rounds a magnitude as `rounding` rounds its negative."""
-    return rounding if isinstance(rounding, Stochastic) else _MIRROR.get(rounding, rounding)
-
-
-_MIRROR = {
-    Rounding.TOWARD_NEGATIVE: Rounding.TOWARD_POSITIVE,
-    Rounding.TOWARD_POSITIVE: Rounding.TOWARD_NEGATIVE,
-    Rounding.TIES_TOWARD_NEGATIVE: Rounding.TIES_TOWARD_POSITIVE,
-    Rounding.TIES_TOWARD_POSITIVE: Rounding.TIES_TOWARD_NEGATIVE,
-}
 
 
 def classify(value: Number | Special) -> Value:
@@ -324,6 +198,7 @@ class Format(ABC):
 
 __all__ = [
     "MAXIMUM_TABLE_BITS",
+    "Between",
     "Format",
     "Number",
     "Overflow",

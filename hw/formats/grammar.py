@@ -7,27 +7,41 @@ from __future__ import annotations
 
 import difflib
 
-from hw.formats import bitmod, codebook, fixed, minifloat
+from hw.formats import (
+    bitmod,
+    block_names,
+    codebook,
+    exponent,
+    fixed,
+    minifloat_names,
+    mixture,
+)
 from hw.formats.base import Format
+from hw.formats.block import BlockFormat
 from hw.formats.catalogue import CATALOGUE
+from hw.formats.mixture import MixtureFormat
 from hw.formats.rules import Rule
+
+AnyFormat = Format | BlockFormat | MixtureFormat
 
 GRAMMAR = (
     "int8 uint4 · fixed<W,I> ufixed<W,I> (on the command line also fixed_W_I) · "
     "eXmY (IEEE) eXmYfn eXmYfinite eXmYfnuz, with bB after Y for another bias · "
-    "fp16 bfloat16 tf32 fp32 · fp3_er_pos fp4_ea_neg … (BitMoD) · codebook<-1,-0.5,0,0.5,1>"
+    "fp16 bfloat16 tf32 fp32 · fp3_er_pos fp4_ea_neg … (BitMoD) · codebook<-1,-0.5,0,0.5,1> · "
+    "mxfp4 nvfp4 bfp<m,block> dfp16 bitmod4 block<element,size,scale,rule> …"
 )
-_ALIASES: dict[str, str] = {**minifloat.ALIASES, **bitmod.ALIASES}
-_RULES: tuple[Rule[Format], ...] = (
+_ALIASES: dict[str, str] = {**minifloat_names.ALIASES, **bitmod.ALIASES, **block_names.ALIASES}
+_ELEMENT_RULES: tuple[Rule[Format], ...] = (
     *fixed.RULES,
-    *minifloat.RULES,
+    *exponent.RULES,
+    *minifloat_names.RULES,
     *bitmod.RULES,
     *codebook.RULES,
 )
 
 
-def parse(text: str) -> Format:
-    """Return the format a name stands for.
+def parse(text: str) -> AnyFormat:
+    """Return the format a name stands for: one of single codes, or one of blocks.
 
     Raises
     ------
@@ -38,7 +52,7 @@ def parse(text: str) -> Format:
     """
     plain = text.strip().lower().replace(" ", "")
     plain = _ALIASES.get(plain, plain)
-    for rule in _RULES:
+    for rule in (*_ELEMENT_RULES, *_BLOCK_RULES):
         match = rule.pattern.fullmatch(plain)
         if match:
             try:
@@ -59,4 +73,13 @@ def parse_element(text: str) -> Format:
         As `parse`, and for a block format.
 
     """
-    return parse(text)
+    format = parse(text)
+    if not isinstance(format, Format):
+        raise ValueError(f"{text!r} is a format of blocks; a format of single codes is needed here")
+    return format
+
+
+_BLOCK_RULES: tuple[Rule[AnyFormat], ...] = (
+    *block_names.rules(parse_element),
+    *mixture.rules(parse_element),
+)

@@ -1,12 +1,14 @@
-"""Floor 0: minifloats of any exponent/fraction split, with the field's four kinds of specials."""
+"""Floor 0: minifloats of any exponent/fraction split, with the field's kinds of specials."""
 
 from __future__ import annotations
 
-import re
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+from hw.formats import minifloat_encode
 from hw.formats.base import (
+    MAXIMUM_TABLE_BITS,
     Format,
     Number,
     Overflow,
@@ -14,43 +16,49 @@ from hw.formats.base import (
     RoundingMode,
     Special,
     Specials,
-    classify,
-    mirrored,
-    round_to_integer,
 )
-from hw.formats.rules import Rule, whole
+from hw.formats.spelling import OCP_FINITE, default_bias, name_of, usual_negative_zero
 
 MAXIMUM_EXPONENT_BITS = 8
+"""Of formats wider than 16 bits; narrower ones have as many as fit."""
 MAXIMUM_FRACTION_BITS = 23
-OCP_FINITE = ((2, 1), (2, 3), (3, 2))
-"""Splits whose `fn` name means "every code is a number" (OCP MX v1.0)."""
-
-
-def default_bias(exponent_bits: int, specials: Specials) -> int:
-    """Return ``2**(E-1) - 1``, one more for `fnuz` (as in ml_dtypes)."""
-    return (1 << (exponent_bits - 1)) - (specials is not Specials.FNUZ)
 
 
 @dataclass(frozen=True, slots=True)
 class MinifloatFormat(Format):
-    """Sign, E exponent bits, M fraction bits (most significant first), with subnormals.
+    """Sign, E exponent bits, M fraction bits (most significant first).
 
     A code with exponent field e and fraction m means ``±(m / 2^M) · 2^(1-bias)`` for e = 0
-    and ``±(1 + m / 2^M) · 2^(e-bias)`` otherwise, unless it is a special.
+    (zero and the subnormals) and ``±(1 + m / 2^M) · 2^(e-bias)`` otherwise, unless it is a special.
 
     Parameters
     ----------
     exponent_bits
-        E, 1 to 8.
+        E. With E = 0 every code reads as e = 0: sign-magnitude fixed point, ``±m · 2^(1-M-bias)``
+        (at the default bias 0 the step and range of MXINT8 for M = 7).
     fraction_bits
-        M, stored bits of the significand, 0 to 23.
+        M, stored bits of the significand.
     specials
         Which codes are not numbers.
     bias
-        Exponent bias; None means `default_bias`.
+        Exponent bias; None means `hw.formats.spelling.default_bias`. For a real-valued bias see
+        `split_bias`.
+    signed
+        Without a sign bit every value is 0 or more, and codes have E + M bits.
+    subnormals
+        False: every code with e = 0 means zero, whatever its fraction (denormals are zero), and
+        encoding never yields a fraction with e = 0. QONNX and Brevitas do not define these codes.
+    negative_zero
+        False: negative values that round to zero encode as 0. The code 10…0 then means NaN in the
+        kinds fnuz and extended, which have no −0 at all, and zero once more in the others.
+        Unsigned formats have none.
 
-    Sources: OCP OFP8 and MX v1.0; IEEE 754; ml_dtypes for the `fnuz` kinds; arXiv 2311.12359
-    for the kind in which every code is a number.
+    E = 0…16 and M = 0…23, at most 16 bits in all where E > 8. Where the significand has one bit
+    (M = 0) a tie between normal numbers goes to the larger magnitude (IEEE 754-2019, 4.3.1), in
+    fnuz, extended and unsigned formats to the even code (IEEE P3109).
+
+    Sources: OCP OFP8 and MX v1.0; IEEE 754; ml_dtypes and P3109 for the `fnuz` kinds; P3109 for
+    extended; arXiv 2311.12359 for the kind in which every code is a number.
 
     """
 
@@ -58,40 +66,66 @@ class MinifloatFormat(Format):
     fraction_bits: int
     specials: Specials = Specials.FINITE
     bias: int = None  # type: ignore[assignment]  # None is replaced at birth
+    signed: bool = True
+    subnormals: bool = True
+    negative_zero: bool = True
 
     def __post_init__(self) -> None:
-        """Reject impossible splits and fill in the default bias."""
-        if not 1 <= self.exponent_bits <= MAXIMUM_EXPONENT_BITS:
-            raise ValueError(
-                f"exponent_bits lies in 1..{MAXIMUM_EXPONENT_BITS}, not {self.exponent_bits}"
-            )
-        if not 0 <= self.fraction_bits <= MAXIMUM_FRACTION_BITS:
-            raise ValueError(
-                f"fraction_bits lies in 0..{MAXIMUM_FRACTION_BITS}, not {self.fraction_bits}"
-            )
+        """Reject impossible splits, fill in the default bias, settle equal spellings."""
+        self._check_widths()
         if self.bias is None:
             object.__setattr__(self, "bias", default_bias(self.exponent_bits, self.specials))
-        if not -1024 <= self.bias <= 1024:
-            raise ValueError(f"bias lies in -1024..1024, not {self.bias}")
-        if self.specials is Specials.IEEE and (self.exponent_bits < 2 or not self.fraction_bits):
-            raise ValueError(
-                f"infinities and NaNs in the top exponent need E >= 2 and M >= 1, "
-                f"not e{self.exponent_bits}m{self.fraction_bits}"
-            )
-        if self.specials is Specials.FN and self.exponent_bits + self.fraction_bits == 1:
-            raise ValueError("e1m0fn has no number but 0: use e1m0finite")
-        if self.specials is Specials.FN and (self.exponent_bits, self.fraction_bits) in OCP_FINITE:
+        limit = max(1024, 1 << self.exponent_bits)
+        if not -limit <= self.bias <= limit:
+            raise ValueError(f"bias lies in -{limit}..{limit}, not {self.bias}")
+        split = self.exponent_bits, self.fraction_bits
+        if self.signed and self.specials is Specials.FN and split in OCP_FINITE:
             object.__setattr__(self, "specials", Specials.FINITE)
+        self._check_kind()
+        if not usual_negative_zero(self.specials, self.signed):
+            object.__setattr__(self, "negative_zero", False)
+
+    def _check_widths(self) -> None:
+        for what, bits, most in (
+            ("exponent_bits", self.exponent_bits, MAXIMUM_TABLE_BITS),
+            ("fraction_bits", self.fraction_bits, MAXIMUM_FRACTION_BITS),
+        ):
+            if not 0 <= bits <= most:
+                raise ValueError(f"{what} lies in 0..{most}, not {bits}")
+        if self.exponent_bits > MAXIMUM_EXPONENT_BITS and self.bits > MAXIMUM_TABLE_BITS:
+            raise ValueError(
+                f"more than {MAXIMUM_EXPONENT_BITS} exponent bits need a code of at most "
+                f"{MAXIMUM_TABLE_BITS} bits, {self._split} has {self.bits}"
+            )
+        if self.exponent_bits == 0 and not self.signed:
+            raise ValueError(f"{self._split} is unsigned fixed point: use ufixed")
+
+    def _check_kind(self) -> None:
+        narrow = self.exponent_bits + self.fraction_bits
+        match self.specials:
+            case Specials.IEEE if self.exponent_bits < 2 or not self.fraction_bits:
+                raise ValueError(
+                    f"infinities and NaNs in the top exponent need E >= 2 and M >= 1, "
+                    f"not {self._split}"
+                )
+            case Specials.FN if narrow < 2:
+                raise ValueError(f"{self._split}fn has no number but 0: use {self._split}finite")
+            case Specials.FN if self.signed and not self.negative_zero:
+                raise ValueError("fn without -0 is fnuz")
+            case Specials.FNUZ if not self.signed:
+                raise ValueError("an unsigned format has no -0 for fnuz: use fn")
+        if self.maximum_code < 1 or (not self.subnormals and self.maximum_field < 1):
+            daz = "" if self.subnormals else " without subnormals"
+            raise ValueError(f"{self._split} {self.specials.value}{daz} has no number but 0")
+
+    @property
+    def _split(self) -> str:
+        return f"{'' if self.signed else 'u'}e{self.exponent_bits}m{self.fraction_bits}"
 
     @property
     def bits(self) -> int:
-        """Width of a code: 1 + E + M."""
-        return 1 + self.exponent_bits + self.fraction_bits
-
-    @property
-    def signed(self) -> bool:
-        """Minifloats carry a sign."""
-        return True
+        """Width of a code: E + M, and 1 for the sign."""
+        return self.signed + self.exponent_bits + self.fraction_bits
 
     @property
     def precision(self) -> int:
@@ -110,23 +144,8 @@ class MinifloatFormat(Format):
 
     @property
     def name(self) -> str:
-        """``eXmY`` (IEEE), with ``bB`` where the bias is not the default, and a specials suffix."""
-        if (self.exponent_bits, self.fraction_bits, self.specials) in _COMMON_NAMES:
-            common, bias = _COMMON_NAMES[self.exponent_bits, self.fraction_bits, self.specials]
-            if bias == self.bias:
-                return common
-        usual = default_bias(self.exponent_bits, self.specials)
-        bias_text = "" if self.bias == usual else f"b{self.bias}"
-        return f"e{self.exponent_bits}m{self.fraction_bits}{bias_text}{self._suffix}"
-
-    @property
-    def _suffix(self) -> str:
-        if self.specials is Specials.IEEE:
-            return ""
-        if self.specials is Specials.FINITE:
-            ocp = (self.exponent_bits, self.fraction_bits) in OCP_FINITE
-            return "fn" if ocp else "finite"
-        return str(self.specials.value)
+        """Canonical name, see `hw.formats.spelling`."""
+        return name_of(self)
 
     @property
     def lsb_exponent(self) -> int:
@@ -141,7 +160,18 @@ class MinifloatFormat(Format):
     @property
     def has_infinity(self) -> bool:
         """Whether the format has infinities."""
-        return self.specials is Specials.IEEE
+        return self.specials in (Specials.IEEE, Specials.EXTENDED)
+
+    @property
+    def ties_by_code(self) -> bool:
+        """Whether one-bit significands tie to the even code, not to the larger magnitude."""
+        by_code = self.specials in (Specials.FNUZ, Specials.EXTENDED) or not self.signed
+        return by_code and self.fraction_bits == 0
+
+    @property
+    def sign_bit(self) -> int:
+        """Code of the sign alone, 0 in unsigned formats."""
+        return 1 << (self.bits - 1) if self.signed else 0
 
     @property
     def top_field(self) -> int:
@@ -149,53 +179,54 @@ class MinifloatFormat(Format):
         return (1 << self.exponent_bits) - 1
 
     @property
+    def top_code(self) -> int:
+        """Code whose exponent and fraction fields are all ones and whose sign is 0."""
+        return (1 << (self.exponent_bits + self.fraction_bits)) - 1
+
+    @property
     def maximum_field(self) -> int:
         """Exponent field of the largest finite number."""
-        if self.specials is Specials.IEEE:
-            return self.top_field - 1
-        if self.specials is Specials.FN and self.fraction_bits == 0:
-            return self.top_field - 1
-        return self.top_field
+        return self.maximum_code >> self.fraction_bits
 
     @property
     def maximum_code(self) -> int:
         """Code of the largest finite number."""
-        top = (self.top_field + 1 << self.fraction_bits) - 1
-        if self.specials is Specials.FN:
-            return top - 1
-        if self.specials is Specials.IEEE:
-            return top - (1 << self.fraction_bits)
-        return top
+        match self.specials:
+            case Specials.FN:
+                return self.top_code - 1
+            case Specials.IEEE:
+                return self.top_code - (1 << self.fraction_bits)
+            case Specials.EXTENDED:
+                return self.top_code - (1 if self.signed else 2)
+        return self.top_code
 
     def fields(self, code: int) -> tuple[int, int, int]:
-        """Return (sign, exponent field, fraction field) of a code."""
+        """Return (sign, exponent field, fraction field) of a code; unsigned formats have sign 0."""
         self.check_code(code)
         fraction = code & ((1 << self.fraction_bits) - 1)
-        return code >> (self.bits - 1), code >> self.fraction_bits & self.top_field, fraction
+        return int(code > self.top_code), code >> self.fraction_bits & self.top_field, fraction
 
     def special(self, code: int) -> Special | None:
         """Return NaN or an infinity where the code is one, else None."""
-        sign, field, fraction = self.fields(code)
-        match self.specials:
-            case Specials.FINITE:
-                return None
-            case Specials.FNUZ:
-                return Special.NAN if code == 1 << (self.bits - 1) else None
-            case Specials.FN:
-                full = fraction == (1 << self.fraction_bits) - 1
-                return Special.NAN if field == self.top_field and full else None
-        if field != self.top_field:
+        magnitude = self.check_code(code) & self.top_code
+        if code and not magnitude:  # 10…0
+            has_no_zeros = self.specials in (Specials.FNUZ, Specials.EXTENDED)
+            return Special.NAN if has_no_zeros else None
+        if magnitude <= self.maximum_code:
             return None
-        if fraction:
-            return Special.NAN
-        return Special.NEG_INF if sign else Special.POS_INF
+        if self.has_infinity and magnitude == self.maximum_code + 1:
+            return Special.NEG_INF if code > self.top_code else Special.POS_INF
+        return Special.NAN
 
     def integer(self, code: int) -> int:
         """Return the value in units of the smallest subnormal; specials give 0."""
         if self.special(code) is not None:
             return 0
         sign, field, fraction = self.fields(code)
-        magnitude = fraction if field == 0 else (1 << self.fraction_bits | fraction) << (field - 1)
+        if field == 0:
+            magnitude = fraction if self.subnormals else 0
+        else:
+            magnitude = (1 << self.fraction_bits | fraction) << (field - 1)
         return -magnitude if sign else magnitude
 
     @property
@@ -205,8 +236,8 @@ class MinifloatFormat(Format):
 
     @property
     def minimum_integer(self) -> int:
-        """Negative of the largest value."""
-        return -self.maximum_integer
+        """Negative of the largest value; 0 in unsigned formats."""
+        return -self.maximum_integer if self.signed else 0
 
     def encode(
         self,
@@ -218,97 +249,42 @@ class MinifloatFormat(Format):
         """Round once to the grid of the value's binade, then resolve overflow.
 
         Negative values that round to zero give the code of −0 where the format has one.
-        Infinities saturate under `Overflow.SATURATE`.
+
+        SATURATE: beyond the largest number, infinities too, that number.
+        SATURATE_PROPAGATE: the same, but infinities stay where the format has them.
+        TO_INFINITY: infinity, or NaN in signed formats without it, or the largest number in
+        unsigned ones; directed modes stop at the largest number (IEEE 754, 7.4), to_odd where its
+        code is odd. What rounds below zero in an unsigned format is NaN, or 0 under toward_zero and
+        toward_positive (P3109 SatNone).
+
+        Raises
+        ------
+        ValueError
+            For the other overflow modes, and where NaN or infinity is asked for and is no code.
+
         """
-        exact = classify(value)
-        if overflow is Overflow.WRAP:
-            raise ValueError(f"overflow wrap is for fixed point, not {self.name}")
-        if exact is Special.NAN:
-            return self._nan_code
-        if isinstance(exact, Special):
-            return self._overflowed(exact is Special.NEG_INF, overflow)
-        negative = exact < 0 or (isinstance(value, float) and str(value) == "-0.0")
-        units = abs(exact) / Fraction(2) ** self.lsb_exponent
-        code = self._encode_magnitude(units, mirrored(rounding) if negative else rounding, random)
-        if code > self.maximum_code:
-            if overflow is Overflow.TO_INFINITY and _stays_finite(rounding, negative):
-                return self._signed(self.maximum_code, negative)
-            return self._overflowed(negative, overflow)
-        return self._signed(code, negative)
-
-    def _encode_magnitude(self, units: Fraction, rounding: RoundingMode, random: int) -> int:
-        """Return the sign-free code of a magnitude, unbounded above."""
-        binade = max(int(units).bit_length() - self.precision, 0)
-        significand = round_to_integer(units / (1 << binade), rounding, random)
-        # A significand that rounds up to the next binade carries into the exponent field.
-        return (binade << self.fraction_bits) + significand
-
-    def _signed(self, code: int, negative: bool) -> int:
-        if negative and (code or self.specials is not Specials.FNUZ):
-            return code | 1 << (self.bits - 1)
-        return code
-
-    @property
-    def _nan_code(self) -> int:
-        match self.specials:
-            case Specials.FINITE:
-                raise ValueError(f"{self.name} has no code for nan")
-            case Specials.FNUZ:
-                return 1 << (self.bits - 1)
-            case Specials.FN:
-                return (1 << (self.bits - 1)) - 1
-        return self.top_field << self.fraction_bits | 1 << (self.fraction_bits - 1)
-
-    def _overflowed(self, negative: bool, overflow: Overflow) -> int:
-        if overflow is Overflow.SATURATE:
-            return self._signed(self.maximum_code, negative)
-        if self.specials is Specials.IEEE:
-            return self._signed(self.top_field << self.fraction_bits, negative)
-        return self._signed(self._nan_code, negative) if self.has_specials else self._refuse()
-
-    def _refuse(self) -> int:
-        raise ValueError(f"overflow to_infinity needs a format with specials, not {self.name}")
+        return minifloat_encode.encode(self, value, rounding, overflow, random)
 
 
-def _stays_finite(rounding: RoundingMode, negative: bool) -> bool:
-    """Whether a directed mode stops at the largest finite value (IEEE 754 clause 7.4)."""
-    if rounding in (Rounding.TOWARD_ZERO, Rounding.TO_ODD):
-        return True
-    return rounding is (Rounding.TOWARD_POSITIVE if negative else Rounding.TOWARD_NEGATIVE)
+def split_bias(bias: float | Fraction) -> tuple[int, float]:
+    """Split a real-valued exponent bias into an integer one and an outer scale.
 
+    ``2^(e - bias) = scale · 2^(e - whole)``: a format with the integer bias `whole` under the scale
+    means what the real bias says.
 
-_COMMON_NAMES = {
-    (5, 10, Specials.IEEE): ("fp16", 15),
-    (8, 7, Specials.IEEE): ("bfloat16", 127),
-    (8, 10, Specials.IEEE): ("tf32", 127),
-    (8, 23, Specials.IEEE): ("fp32", 127),
-}
+    Parameters
+    ----------
+    bias
+        Any finite number, such as ``2^E - log2(maximum) + log2(2 - 2^-M) - 1`` (arXiv 2303.17951).
 
+    Returns
+    -------
+    (whole, scale)
+        ``whole = ceil(bias)`` and ``scale = 2^(whole - bias)`` as float64, 1 <= scale < 2; exactly
+        1 for an integer bias.
 
-def _minifloat(match: re.Match[str]) -> MinifloatFormat:
-    exponent_bits, fraction_bits = int(match["exponent"]), int(match["fraction"])
-    specials = Specials(match["specials"] or "ieee")
-    if match["bias"]:
-        return MinifloatFormat(exponent_bits, fraction_bits, specials, whole(match["bias"]))
-    return MinifloatFormat(exponent_bits, fraction_bits, specials)
-
-
-RULES = (
-    Rule(
-        re.compile(
-            r"e(?P<exponent>\d{1,3})m(?P<fraction>\d{1,3})"
-            r"(?:b(?P<bias>[-n]?\d{1,5}))?(?P<specials>fnuz|fn|finite)?"
-        ),
-        _minifloat,
-    ),
-)
-ALIASES = {
-    "fp16": "e5m10",
-    "float16": "e5m10",
-    "half": "e5m10",
-    "bfloat16": "e8m7",
-    "bf16": "e8m7",
-    "tf32": "e8m10",
-    "fp32": "e8m23",
-    "float32": "e8m23",
-}
+    """
+    if not math.isfinite(bias):
+        raise ValueError(f"an exponent bias is a finite number, not {bias}")
+    whole_bias = math.ceil(bias)
+    return whole_bias, float(2.0 ** float(Fraction(whole_bias) - Fraction(bias)))

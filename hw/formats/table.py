@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from hw.formats.base import (
+    Between,
     Format,
     Number,
     Overflow,
@@ -34,7 +35,10 @@ class TableFormat(Format):
     lowest such code, unless the subclass overrides `encode`.
 
     Ties to even choose the neighbour whose code is even; where both or neither are, the one of
-    smaller magnitude.
+    smaller magnitude. Between a negative and a positive level with no zero between them (binary:
+    −1 and +1), every mode but toward_negative, toward_positive and the stochastic ones goes to the
+    nearest level, and the midpoint to the positive one (ties_toward_negative: to the other), so
+    that sign(0) = +1; stochastic modes round up with a probability of the place in between.
     """
 
     __slots__ = ()
@@ -87,6 +91,19 @@ class TableFormat(Format):
         """Return the finite values, ascending and distinct."""
         return _facts(self).levels
 
+    def tie(self, index: int) -> Fraction:
+        """Return where nearest modes tie between ``levels()[index]`` and the next level.
+
+        The midpoint, unless the subclass rounds otherwise (posits round their code).
+        """
+        low, high = _facts(self).levels[index : index + 2]
+        return (low + high) / 2
+
+    def side_of_tie(self, value: Fraction, index: int) -> int:
+        """Return -1, 0 or 1: a value is below, at or above ``tie(index)``."""
+        tie = self.tie(index)
+        return (value > tie) - (value < tie)
+
     def encode(
         self,
         value: Number | Special,
@@ -111,7 +128,47 @@ class TableFormat(Format):
             return self._code_of_special(exact, overflow)
         if not facts.levels[0] <= exact <= facts.levels[-1]:
             return self._code_beyond(exact > 0, overflow)
-        return facts.codes[facts.choose(exact, rounding, random)]
+        return facts.codes[self._choose(exact, rounding, random)]
+
+    def _choose(self, value: Fraction, rounding: RoundingMode, random: int) -> int:
+        """Return the index of the level for a value between the ends."""
+        facts = _facts(self)
+        above = bisect_left(facts.levels, value)
+        if facts.levels[above] == value:
+            return above
+        below = above - 1
+        if facts.levels[below] < 0 < facts.levels[above]:
+            return above if self._rises_over_zero(value, below, rounding, random) else below
+        if value < 0:
+            rounding, near, far = mirrored(rounding), above, below
+        else:
+            near, far = below, above
+        place = self._place(value, near, far, linear=isinstance(rounding, Stochastic))
+        between = Between(place, facts.codes[near], facts.codes[far])
+        return far if between.goes_far(rounding, random) else near
+
+    def _place(self, value: Fraction, near: int, far: int, linear: bool) -> Fraction:
+        """Return the place of a value: 0 at level `near`, 1 at `far`; their tie at 1/2.
+
+        Where not `linear`, only the side of the tie is told.
+        """
+        levels = _facts(self).levels
+        if linear:
+            return (value - levels[near]) / (levels[far] - levels[near])
+        side = self.side_of_tie(value, min(near, far))
+        return Fraction(2 + (side if far > near else -side), 4)
+
+    def _rises_over_zero(
+        self, value: Fraction, below: int, rounding: RoundingMode, random: int
+    ) -> bool:
+        """Whether a value between levels of opposite sign goes to the positive one."""
+        low, high = _facts(self).levels[below : below + 2]
+        if isinstance(rounding, Stochastic):
+            return rounds_away((value - low) / (high - low), rounding, random)
+        if rounding in (Rounding.TOWARD_NEGATIVE, Rounding.TOWARD_POSITIVE):
+            return rounding is Rounding.TOWARD_POSITIVE
+        side = self.side_of_tie(value, below)
+        return side > 0 or (side == 0 and rounding is not Rounding.TIES_TOWARD_NEGATIVE)
 
     def _code_of_special(self, special: Special, overflow: Overflow) -> int:
         known = special in _facts(self).specials
@@ -146,43 +203,6 @@ class _Facts:
         self.levels = tuple(sorted(lowest))
         self.codes = tuple(lowest[level] for level in self.levels)
         self.lsb_exponent = _lsb_exponent(self.levels)
-
-    def choose(self, value: Fraction, rounding: RoundingMode, random: int) -> int:
-        """Return the index of the level for a value between the ends."""
-        above = bisect_left(self.levels, value)
-        if self.levels[above] == value:
-            return above
-        below = above - 1
-        if value < 0:
-            rounding = mirrored(rounding)
-            near, far = above, below
-        else:
-            near, far = below, above
-        return far if self._takes_far(value, near, far, rounding, random) else near
-
-    def _takes_far(
-        self, value: Fraction, near: int, far: int, rounding: RoundingMode, random: int
-    ) -> bool:
-        """Whether a magnitude goes to the level farther from zero."""
-        rest = (value - self.levels[near]) / (self.levels[far] - self.levels[near])
-        if isinstance(rounding, Stochastic):
-            return rounds_away(rest, rounding, random)
-        match rounding:
-            case Rounding.TOWARD_ZERO | Rounding.TOWARD_NEGATIVE:
-                return False
-            case Rounding.TOWARD_POSITIVE:
-                return True
-            case Rounding.TO_ODD:
-                return self.codes[far] % 2 > self.codes[near] % 2
-        half = Fraction(1, 2)
-        if rest != half:
-            return rest > half
-        match rounding:
-            case Rounding.TIES_TO_AWAY | Rounding.TIES_TOWARD_POSITIVE:
-                return True
-            case Rounding.TIES_TOWARD_ZERO | Rounding.TIES_TOWARD_NEGATIVE:
-                return False
-        return self.codes[far] % 2 < self.codes[near] % 2
 
 
 def _lsb_exponent(levels: tuple[Fraction, ...]) -> int:
