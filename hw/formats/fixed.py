@@ -115,22 +115,67 @@ class FixedFormat(Format):
         overflow: Overflow = Overflow.SATURATE,
         random: int = 0,
     ) -> int:
-        """Round to the grid, then saturate or wrap; infinities saturate, NaN is refused."""
+        """Round to the grid, then resolve overflow on the rounded integer n.
+
+        SATURATE, SATURATE_PROPAGATE: the nearer end; infinities too.
+        SATURATE_SYMMETRIC: the same between ±maximum, so the most negative code never arises.
+        TO_ZERO: 0 for whatever lies beyond the ends, infinities too.
+        WRAP: the lowest W bits of n.
+        WRAP_SIGN_MAGNITUDE: the lowest W bits of n, all of them inverted if their sign bit differs
+        from bit W of n (the lowest bit deleted), so that the sign becomes that bit: the values go
+        up and down instead of jumping. Signed formats only; numbers in range stay.
+
+        Raises
+        ------
+        ValueError
+            For NaN, TO_INFINITY, infinities under a wrapping mode, and WRAP_SIGN_MAGNITUDE of an
+            unsigned format.
+
+        Source: the modes of `ap_fixed`, with no saturated bits (AMD UG1399; IEEE 1666).
+
+        """
+        self._check_overflow(overflow)
         exact = classify(value)
+        if isinstance(exact, Special):
+            return self._code_of_special(exact, overflow)
+        integer = round_to_integer(exact / Fraction(2) ** self.lsb_exponent, rounding, random)
+        return self._resolved(integer, overflow) & self._mask
+
+    def _check_overflow(self, overflow: Overflow) -> None:
         if overflow is Overflow.TO_INFINITY:
             raise ValueError(f"overflow to_infinity needs a format with infinities, not {self}")
-        if isinstance(exact, Special):
-            integer = self._integer_of_special(exact, overflow)
-        else:
-            integer = round_to_integer(exact / Fraction(2) ** self.lsb_exponent, rounding, random)
-            if overflow is Overflow.SATURATE:
-                integer = min(max(integer, self.minimum_integer), self.maximum_integer)
-        return integer & ((1 << self.width) - 1)
+        if overflow is Overflow.WRAP_SIGN_MAGNITUDE and not self.is_signed:
+            raise ValueError(f"overflow {overflow.value} needs a signed format, not {self}")
 
-    def _integer_of_special(self, special: Special, overflow: Overflow) -> int:
-        if special is Special.NAN or overflow is Overflow.WRAP:
+    @property
+    def _mask(self) -> int:
+        return (1 << self.width) - 1
+
+    def _resolved(self, integer: int, overflow: Overflow) -> int:
+        """Return the integer to keep; of the wrapping modes, its lowest bits only."""
+        match overflow:
+            case Overflow.WRAP:
+                return integer
+            case Overflow.WRAP_SIGN_MAGNITUDE:
+                deleted, sign = integer >> self.width & 1, integer >> (self.width - 1) & 1
+                return integer if deleted == sign else ~integer
+            case Overflow.TO_ZERO if not self._holds(integer):
+                return 0
+            case Overflow.SATURATE_SYMMETRIC if self.is_signed:
+                return min(max(integer, -self.maximum_integer), self.maximum_integer)
+        return min(max(integer, self.minimum_integer), self.maximum_integer)
+
+    def _holds(self, integer: int) -> bool:
+        return self.minimum_integer <= integer <= self.maximum_integer
+
+    def _code_of_special(self, special: Special, overflow: Overflow) -> int:
+        wraps = overflow in (Overflow.WRAP, Overflow.WRAP_SIGN_MAGNITUDE)
+        if special is Special.NAN or wraps:
             raise ValueError(f"{self.name} has no code for {special.value}")
-        return self.maximum_integer if special is Special.POS_INF else self.minimum_integer
+        beyond = self._mask + 1
+        return (
+            self._resolved(beyond if special is Special.POS_INF else -beyond, overflow) & self._mask
+        )
 
 
 def _integer(match: re.Match[str]) -> FixedFormat:
