@@ -199,7 +199,9 @@ accumulators = st.one_of(
 operands = st.one_of(
     st.integers(2, 16).map(lambda w: FixedFormat(w, w)),
     st.builds(FixedFormat, st.integers(2, 16), st.integers(-20, 30), st.booleans()),
-    st.builds(MinifloatFormat, st.integers(2, 6), st.integers(1, 9), st.sampled_from(OPERAND_SPECIALS)),
+    st.builds(
+        MinifloatFormat, st.integers(2, 6), st.integers(1, 9), st.sampled_from(OPERAND_SPECIALS)
+    ),
 )
 
 

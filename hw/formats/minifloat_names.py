@@ -68,4 +68,6 @@ ALIASES = {
     "tf32": "e8m10",
     "fp32": "e8m23",
     "float32": "e8m23",
+    "e8m0": "e8m0fnu",
+    "ue8m0": "e8m0fnu",
 }
