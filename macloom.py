@@ -75,7 +75,7 @@ def design(
     Parameters
     ----------
     kind
-        "mac", "dot" or "array".
+        "mac", "dot", "array" or "tile".
     weight, activation
         Formats or their names; the activation defaults to the weight format.
     sizes

@@ -1,6 +1,6 @@
 """Floor 1a: designs as values: what is computed, to the bit, and nothing about how.
 
-One accumulation core underlies all three: on a clock edge with ``valid`` high,
+One accumulation core underlies all of them: on a clock edge with ``valid`` high,
 ``sum = accumulator + Σ weight[i]·activation[i]``; ``total`` takes the sum (so it shows the running
 sum one cycle later) and the accumulator takes it too, or 0 if ``last`` is high, which ends the sum.
 """
@@ -22,7 +22,7 @@ from hw.accumulators import (
 from hw.formats import FixedFormat, Format, MinifloatFormat, Specials, parse_element
 from hw.formats.minifloat import MAXIMUM_EXPONENT_BITS
 
-STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp")
+STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp", "merged")
 SPECIALS_POLICIES = ("flag", "ignore")
 OPERAND_SPECIALS = (Specials.FINITE, Specials.FN, Specials.FNUZ, Specials.IEEE)
 DEFAULT_ACCUMULATOR = Accumulator.exact()
@@ -309,39 +309,68 @@ class DotProduct(Design):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputStationaryArray(Design):
-    """Systolic array: each of rows × columns cells keeps one sum while operands pass by.
+class Grid(Design):
+    """What arrays and tiles share: rows × columns cells, each with an accumulator and its lanes."""
 
-    One operand beat carries one k: activations ``a[0…rows-1][k]`` and weights
-    ``w[k][0…columns-1]``. After the last k the products ``Σ_k a[r][k]·w[k][c]`` leave row by row.
-    """
-
-    kind: ClassVar[str] = "array"
     rows: int = 4
     columns: int = 4
+    lane_count: int = 1
 
     def __post_init__(self) -> None:
         """Reject impossible sides."""
         _within("rows", self.rows, 1, MAXIMUM_SIDE)
         _within("columns", self.columns, 1, MAXIMUM_SIDE)
+        _within("lanes", self.lane_count, 1, MAXIMUM_LANES)
         Design.__post_init__(self)
 
     @property
+    def lanes(self) -> int:
+        """Products per cell and step."""
+        return self.lane_count
+
+    @property
     def cores(self) -> int:
-        """Accumulators of the array."""
+        """Accumulators of the grid."""
         return self.rows * self.columns
 
     @property
     def size_slug(self) -> str:
-        """Kind and sides, as in ``array4x4``."""
-        return f"array{self.rows}x{self.columns}"
+        """Kind, sides and lanes (if more than one), as in ``array4x4`` or ``tile2x8x16``."""
+        lanes = f"x{self.lane_count}" if self.lane_count > 1 else ""
+        return f"{self.kind}{self.rows}x{self.columns}{lanes}"
 
     def _size_record(self) -> dict[str, int]:
-        return {"rows": self.rows, "columns": self.columns}
+        sides = {"rows": self.rows, "columns": self.columns}
+        return sides | ({"lanes": self.lane_count} if self.lane_count > 1 else {})
 
 
-KINDS: dict[str, type[Design]] = {c.kind: c for c in (Mac, DotProduct, OutputStationaryArray)}
-_SIZE_KEYS = {"mac": (), "dot": ("lanes",), "array": ("rows", "columns")}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputStationaryArray(Grid):
+    """Systolic array: each of rows × columns cells keeps one sum while operands pass by.
+
+    One operand beat carries `lanes` k: activations ``a[0…rows-1][k]`` and weights
+    ``w[k][0…columns-1]``. After the last beat the products ``Σ_k a[r][k]·w[k][c]`` leave row by
+    row.
+    """
+
+    kind: ClassVar[str] = "array"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastTile(Grid):
+    """Rows × columns dot products at once: a row's activations and a column's weights are shared.
+
+    A step carries `lanes` k: every cell (r, c) adds ``Σ_k a[r][k]·w[k][c]`` to its sum; all sums
+    end together and are shown together.
+    """
+
+    kind: ClassVar[str] = "tile"
+
+
+_CLASSES = (Mac, DotProduct, OutputStationaryArray, BroadcastTile)
+KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}
+_GRID_KEYS = ("rows", "columns", "lanes")
+_SIZE_KEYS = {"mac": (), "dot": ("lanes",), "array": _GRID_KEYS, "tile": _GRID_KEYS}
 _COMMON_KEYS = ("kind", "weight", "activation", "accumulator", "specials", "structure")
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw import yosys
-from hw.design import Design, OutputStationaryArray
+from hw.design import Design, Grid
 from sim import bitslice
 from sim.bitslice import cut_streams, source
 from sim.expected import Model
@@ -90,14 +90,15 @@ class Bulk:
     Raises
     ------
     ValueError
-        If the design is an array, has a latency other than 1, or the Verilog has other ports.
+        If the design is an array or a tile, has a latency other than 1, or the Verilog has other
+        ports.
     hw.errors.MissingTool
         If Yosys or the C++ compiler is missing.
 
     """
 
     def __init__(self, verilog: str, design: Design) -> None:
-        if isinstance(design, OutputStationaryArray):
+        if isinstance(design, Grid):
             raise ValueError(f"bulk runs a MAC or a dot product, not {design.slug}")
         check_ports(verilog, design.slug, design)
         self.design = design
@@ -237,10 +238,10 @@ def _arguments(steps: Steps) -> tuple[Codes, Codes, NDArray[np.bool_]]:
 
 def _mixed(design: Design, count: int, rng: np.random.Generator) -> tuple[Steps, NDArray[np.bool_]]:
     """Return corners and biased random steps, some of them idle, and sums beyond the bounds."""
-    plain = join([corner_steps(design, rng), random_steps(design, count, rng)], design.lanes)
+    plain = join([corner_steps(design, rng), random_steps(design, count, rng)], design)
     beyond = overflow_steps(design, rng)
     idle = np.concatenate([rng.random(len(plain)) < 0.2, np.zeros(len(beyond), np.bool_)])
-    return join([plain, beyond], design.lanes), idle
+    return join([plain, beyond], design), idle
 
 
 def _codes(codes: Codes, bits: int, shape: tuple[int, int], what: str) -> NDArray[Any]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.design import Design, OutputStationaryArray
+from hw.design import Design, Grid, OutputStationaryArray
 from sim.golden.vector import Outputs
-from sim.ports import Bits, code_bits, input_layout, limb_bits, output_layout
+from sim.ports import Bits, code_bits, input_layout, limb_bits, operand_words, output_layout
 from sim.vectors import CoreStimulus, Segment, Steps, join
 
 Model = Callable[[Design, NDArray[Any], NDArray[Any], NDArray[np.bool_]], Outputs]
@@ -32,8 +32,9 @@ def core_words(design: Design, stimulus: CoreStimulus, seed: int) -> Bits:
     rng = np.random.default_rng(seed)
     cycles, steps = stimulus.cycles, stimulus.steps
     valid, last, reset = (np.zeros((cycles, 1), np.uint8) for _ in range(3))
-    weight = rng.integers(1 << design.weight.bits, size=(cycles, design.lanes))
-    activation = rng.integers(1 << design.activation.bits, size=(cycles, design.lanes))
+    weights, activations = operand_words(design)
+    weight = rng.integers(1 << design.weight.bits, size=(cycles, weights))
+    activation = rng.integers(1 << design.activation.bits, size=(cycles, activations))
     last[:, 0] = rng.random(cycles) < 0.5
     valid[stimulus.cycle] = 1
     last[stimulus.cycle] = steps.last[:, None]
@@ -57,7 +58,7 @@ def core_response(design: Design, stimulus: CoreStimulus, model: Model) -> Bits:
     ends = steps.last.copy()
     before = np.searchsorted(stimulus.cycle, stimulus.reset) - 1
     ends[before[before >= 0]] = True
-    shown = output_bits(design, model(design, steps.weight, steps.activation, ends))
+    shown = _shown(design, Steps(steps.weight, steps.activation, ends), model)
     latest = np.full(cycles, -1)
     latest[stimulus.cycle] = np.arange(len(steps))
     latest[stimulus.reset] = -2
@@ -68,6 +69,31 @@ def core_response(design: Design, stimulus: CoreStimulus, model: Model) -> Bits:
     alive = (latest >= 0)[:, None]
     held = {name: np.where(alive, bits[latest], 0) for name, bits in shown.items()}
     return output_layout(design).pack({"total_valid": total_valid, **held}).astype(np.uint8)
+
+
+def _shown(design: Design, steps: Steps, model: Model) -> dict[str, Bits]:
+    """Return the bits of every output after each step; the first cell in the lowest bits."""
+    if not isinstance(design, Grid):
+        return output_bits(design, model(design, steps.weight, steps.activation, steps.last))
+    count = len(steps)
+    parts = [cell_steps(design, steps, r, c) for r, c in _cells(design)]
+    every = join(parts, design, cell=True)
+    every.last[count - 1 :: count] = True
+    found = output_bits(design, model(design, every.weight, every.activation, every.last))
+    return {
+        name: np.concatenate(np.split(bits, design.cores)[::-1], axis=1)
+        for name, bits in found.items()
+    }
+
+
+def cell_steps(design: Grid, steps: Steps, row: int, column: int) -> Steps:
+    """Return the steps of one cell: the words of its column and of its row."""
+    lanes = design.lanes
+    return Steps(
+        steps.weight[:, column * lanes : (column + 1) * lanes],
+        steps.activation[:, row * lanes : (row + 1) * lanes],
+        steps.last,
+    )
 
 
 def array_words(design: OutputStationaryArray, steps: Steps) -> Bits:
@@ -89,8 +115,11 @@ def array_response(
     design: OutputStationaryArray, segments: Sequence[Segment], model: Model
 ) -> list[Bits]:
     """Return the result beats each segment delivers: ``result_last`` and the payload as words."""
-    cells = [join([_cell(s.steps, r, c) for s in segments], 1) for r, c in _cells(design)]
-    every = join(cells, 1)
+    cells = [
+        join([_tiles(cell_steps(design, s.steps, r, c)) for s in segments], design, cell=True)
+        for r, c in _cells(design)
+    ]
+    every = join(cells, design, cell=True)
     ends = np.flatnonzero(every.last)
     outputs = model(design, every.weight, every.activation, every.last).take(ends)
     shown = output_bits(design, outputs)
@@ -101,19 +130,15 @@ def array_response(
     return [part.reshape(-1, part.shape[-1]) for part in np.split(beats, cuts[:-1])]
 
 
-def _cells(design: OutputStationaryArray) -> list[tuple[int, int]]:
+def _cells(design: Grid) -> list[tuple[int, int]]:
     return [(r, c) for r in range(design.rows) for c in range(design.columns)]
 
 
-def _cell(steps: Steps, row: int, column: int) -> Steps:
-    """Return the steps one cell takes; a segment's unfinished tile is dropped by the reset."""
+def _tiles(steps: Steps) -> Steps:
+    """Return the steps up to the last that ends a tile; the reset drops what follows."""
     ended = np.flatnonzero(steps.last)
     count = int(ended[-1]) + 1 if len(ended) else 0
-    return Steps(
-        steps.weight[:count, column : column + 1],
-        steps.activation[:count, row : row + 1],
-        steps.last[:count],
-    )
+    return Steps(steps.weight[:count], steps.activation[:count], steps.last[:count])
 
 
 def _beats(design: OutputStationaryArray, shown: dict[str, Bits], tiles: int) -> Bits:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.design import Design, OutputStationaryArray
+from hw.design import Design, Grid, OutputStationaryArray
 
 Bits = NDArray[np.uint8]
 """Matrix of zeros and ones: one word per row, highest bit first."""
@@ -57,16 +57,24 @@ class Layout:
         return np.concatenate([values[field.name] for field in self.fields], axis=1)
 
 
+def operand_words(design: Design) -> tuple[int, int]:
+    """Return how many codes a step brings: (weights, activations)."""
+    if isinstance(design, Grid):
+        return design.columns * design.lanes, design.rows * design.lanes
+    return design.lanes, design.lanes
+
+
 def input_layout(design: Design) -> Layout:
     """Return the inputs of a design, without its clock."""
-    weight, activation = design.weight.bits, design.activation.bits
     if isinstance(design, OutputStationaryArray):
         names = ["rst", "result_ready", "operands_valid", "operands_last"]
-        weights, activations = design.columns, design.rows
     else:
         names = ["rst", "valid", "last"]
-        weights = activations = design.lanes
-    words = (Field("weight", weight * weights), Field("activation", activation * activations))
+    weights, activations = operand_words(design)
+    words = (
+        Field("weight", design.weight.bits * weights),
+        Field("activation", design.activation.bits * activations),
+    )
     return Layout((*(Field(name, 1) for name in names), *words))
 
 
@@ -77,8 +85,8 @@ def output_layout(design: Design) -> Layout:
         fields = [Field("operands_ready", 1), Field("result_valid", 1), Field("result_last", 1)]
         fields.append(Field("result", design.accumulator_bits * copies))
     else:
-        copies, prefix = 1, ""
-        fields = [Field("total_valid", 1), Field("total", design.accumulator_bits)]
+        copies, prefix = design.cores, ""
+        fields = [Field("total_valid", 1), Field("total", design.accumulator_bits * copies)]
     if design.exponent_bits:
         fields.append(Field(f"{prefix}exponent", design.exponent_bits * copies))
     return Layout((*fields, *(Field(f"{prefix}{flag}", copies) for flag in design.flags)))

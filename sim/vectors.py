@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray
 from hw.formats import Format, Special
+from sim.ports import operand_words
 
 Codes = NDArray[np.unsignedinteger]
 Flags = NDArray[np.bool_]
@@ -32,7 +33,7 @@ class Steps:
     Parameters
     ----------
     weight, activation
-        Codes, shape (steps, lanes).
+        Codes, shape (steps, words): a word per lane, in a grid per lane and column or row.
     last
         Whether a step ends its sum, shape (steps,).
 
@@ -97,6 +98,11 @@ class Segment:
         return bool(self.ready.any())
 
 
+def _operands(design: Design) -> list[tuple[Format, int]]:
+    """Return each operand's format and how many codes of it a step brings."""
+    return list(zip((design.weight, design.activation), operand_words(design), strict=True))
+
+
 def corner_codes(format: Format) -> Codes:
     """Return codes at the edges of a format: extremes, zero, smallest, specials, bit patterns."""
     top = 1 << format.bits
@@ -111,13 +117,13 @@ def corner_codes(format: Format) -> Codes:
 def random_steps(design: Design, count: int, rng: np.random.Generator) -> Steps:
     """Return random steps: uniform codes, corners mixed in, corners only, and single lanes."""
     mode = rng.random((count, 1))
-    lanes = design.lanes
-    single = rng.integers(lanes, size=(count, 1)) != np.arange(lanes)
+    lane = rng.integers(design.lanes, size=(count, 1))
     drawn = []
-    for format in (design.weight, design.activation):
-        codes = rng.integers(1 << format.bits, size=(count, lanes), dtype=np.uint16)
-        corners = rng.choice(corner_codes(format), size=(count, lanes))
-        mixed = (mode < 0.25) & (rng.random((count, lanes)) < 0.5) | (mode < 0.1)
+    for format, words in _operands(design):
+        single = lane != np.arange(words) % design.lanes
+        codes = rng.integers(1 << format.bits, size=(count, words), dtype=np.uint16)
+        corners = rng.choice(corner_codes(format), size=(count, words))
+        mixed = (mode < 0.25) & (rng.random((count, words)) < 0.5) | (mode < 0.1)
         codes = np.where(mixed, corners, codes)
         drawn.append(np.where((mode > 0.9) & single, format.encode(0), codes).astype(np.uint16))
     return Steps(drawn[0], drawn[1], rng.random(count) < 1 / rng.integers(1, 40, size=count))
@@ -126,8 +132,8 @@ def random_steps(design: Design, count: int, rng: np.random.Generator) -> Steps:
 def uniform_steps(design: Design, count: int, rng: np.random.Generator) -> Steps:
     """Return steps of uniformly random codes, made as fast as random bytes."""
     drawn: list[Codes] = []
-    for format in (design.weight, design.activation):
-        top, shape = 1 << format.bits, (count, design.lanes)
+    for format, words in _operands(design):
+        top, shape = 1 << format.bits, (count, words)
         if format.bits <= 8:
             drawn.append(rng.integers(top, size=shape, dtype=np.uint8))
         else:
@@ -148,11 +154,14 @@ def pair_steps(design: Design, rng: np.random.Generator) -> Steps:
 
 
 def corner_steps(design: Design, rng: np.random.Generator) -> Steps:
-    """Return corners × corners, the same pair in all lanes."""
+    """Return corners × corners, the same pair in all lanes of all cells."""
     pairs = np.array(
         list(product(corner_codes(design.weight), corner_codes(design.activation))), np.uint16
     )
-    weight, activation = (np.repeat(pairs[:, i : i + 1], design.lanes, axis=1) for i in (0, 1))
+    weight, activation = (
+        np.repeat(pairs[:, i : i + 1], words, axis=1)
+        for i, words in enumerate(operand_words(design))
+    )
     return Steps(weight, activation, rng.random(len(pairs)) < 0.2)
 
 
@@ -172,13 +181,16 @@ def overflow_steps(design: Design, rng: np.random.Generator) -> Steps:
     run = overflow_run(design)
     parts = []
     for weight, activation in extreme_pairs(design) if run else ():
-        shape = (run, design.lanes)
-        full = (np.full(shape, weight, np.uint16), np.full(shape, activation, np.uint16))
+        weights, activations = operand_words(design)
+        full = (
+            np.full((run, weights), weight, np.uint16),
+            np.full((run, activations), activation, np.uint16),
+        )
         parts.append(Steps(*full, np.zeros(run, np.bool_)))
         noise = random_steps(design, 64, rng)
         parts.append(Steps(noise.weight, noise.activation, np.arange(64) == 63))
         parts.append(random_steps(design, 64, rng))
-    return join(parts, design.lanes)
+    return join(parts, design)
 
 
 def extreme_pairs(design: Design) -> list[tuple[int, int]]:
@@ -191,12 +203,13 @@ def extreme_pairs(design: Design) -> list[tuple[int, int]]:
     return [pairs[int(np.argmax(values))], pairs[int(np.argmin(values))]]
 
 
-def join(parts: list[Steps], lanes: int) -> Steps:
-    """Return steps one after the other."""
-    empty = np.zeros((0, lanes), np.uint16)
+def join(parts: list[Steps], design: Design, cell: bool = False) -> Steps:
+    """Return steps one after the other, of a whole design or of one cell of it."""
+    words = (design.lanes, design.lanes) if cell else operand_words(design)
+    weight, activation = (np.zeros((0, count), np.uint16) for count in words)
     return Steps(
-        np.concatenate([empty, *(part.weight for part in parts)]),
-        np.concatenate([empty, *(part.activation for part in parts)]),
+        np.concatenate([weight, *(part.weight for part in parts)]),
+        np.concatenate([activation, *(part.activation for part in parts)]),
         np.concatenate([np.zeros(0, np.bool_), *(part.last for part in parts)]),
     )
 
@@ -213,7 +226,7 @@ def core_stimulus(design: Design, vectors: int, seed: int) -> CoreStimulus:
     parts = [corner_steps(design, rng), overflow_steps(design, rng)]
     left = max(vectors - sum(map(len, parts)), 0)
     parts.insert(0, pair_steps(design, rng) if exhaustive else random_steps(design, left, rng))
-    steps = join(parts, design.lanes)
+    steps = join(parts, design)
     gap = np.where(rng.random(len(steps)) < IDLE_SHARE, rng.integers(1, 4, len(steps)), 0)
     resets = np.sort(rng.choice(len(steps), size=min(4, len(steps)), replace=False))
     gap[0] += 2
@@ -260,7 +273,7 @@ def _tiles(
 ) -> Steps:
     beats = sum(lengths)
     drawn = []
-    for format, words in ((design.weight, design.columns), (design.activation, design.rows)):
+    for format, words in _operands(design):
         codes = rng.integers(1 << format.bits, size=(beats, words), dtype=np.uint16)
         corners = rng.choice(corner_codes(format), size=(beats, words))
         drawn.append(np.where(rng.random((beats, words)) < 0.1, corners, codes).astype(np.uint16))

@@ -87,13 +87,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_design(parser: argparse.ArgumentParser) -> None:
     """Add the options that describe a design, and its target."""
     parser.epilog = _DESIGN_EPILOG
-    parser.add_argument("kind", nargs="?", metavar="KIND", help="mac, dot or array")
+    parser.add_argument("kind", nargs="?", metavar="KIND", help="mac, dot, array or tile")
     parser.add_argument("--design", type=Path, metavar="FILE", help="YAML or JSON file")
     parser.add_argument("--weight", metavar="FORMAT", help="such as int8, fixed_8_4, e4m3fn")
     parser.add_argument("--activation", metavar="FORMAT", help="default: the weight format")
-    parser.add_argument("--lanes", type=at_least(1), metavar="N", help="of a dot product (16)")
-    parser.add_argument("--rows", type=at_least(1), metavar="R", help="of an array (4)")
-    parser.add_argument("--columns", type=at_least(1), metavar="C", help="of an array (4)")
+    parser.add_argument("--lanes", type=at_least(1), metavar="N", help="of a dot (16), a cell (1)")
+    parser.add_argument("--rows", type=at_least(1), metavar="R", help="of an array or tile (4)")
+    parser.add_argument("--columns", type=at_least(1), metavar="C", help="of an array or tile (4)")
     parser.add_argument(
         "--accumulator",
         metavar="ACCUMULATOR",
@@ -144,7 +144,7 @@ def design_of(arguments: argparse.Namespace) -> tuple[Design, str]:
     given = {key: value for key in _DESIGN_KEYS if (value := getattr(arguments, key)) is not None}
     if arguments.design is None:
         if "kind" not in given:
-            raise ValueError("a design needs its kind (mac, dot, array) or --design FILE")
+            raise ValueError("a design needs its kind (mac, dot, array, tile) or --design FILE")
         return from_record(given), arguments.target or DEFAULT_TARGET
     record, target = _from_file(arguments.design)
     if given.get("kind", record.get("kind")) != record.get("kind"):

@@ -83,10 +83,12 @@ _OPTIONAL = (
     "measure_from_percent",
     "output",
 )
+_GRID = {"rows": MAXIMUM_SIDE, "columns": MAXIMUM_SIDE, "lanes": MAXIMUM_LANES}
 _SIZES: dict[str, dict[str, int]] = {
     "mac": {},
     "dot": {"lanes": MAXIMUM_LANES},
-    "array": {"rows": MAXIMUM_SIDE, "columns": MAXIMUM_SIDE},
+    "array": _GRID,
+    "tile": _GRID,
 }
 
 T = TypeVar("T")

@@ -184,7 +184,7 @@ def test_wrong_operands_are_refused():
         core.step([1], [1, 2], False)
     with pytest.raises(ValueError, match=r"a code of int8 lies in 0\.\.255, not 256"):
         core.step([1, 256], [1, 2], False)
-    with pytest.raises(ValueError, match="as many beats of activations as of weights"):
+    with pytest.raises(ValueError, match="as many k of activations as of weights"):
         array_results(make("int8", kind="array"), [[1], [2]], [[1]])
 
 

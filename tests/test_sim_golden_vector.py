@@ -228,7 +228,7 @@ def test_wrong_streams_and_tiles_are_refused():
     design = from_record({"kind": "mac", "weight": "int4"})
     with pytest.raises(ValueError, match="one entry per cycle"):
         run_stream(design, [[1]] * 3, [[1]] * 3, [1] * 3, [1] * 2)
-    with pytest.raises(ValueError, match="at least 1 beat"):
+    with pytest.raises(ValueError, match="whole beats of 1 k, not 0"):
         run_tiles(design, np.zeros((1, 0, 2), int), np.zeros((1, 2, 0), int))
     with pytest.raises(ValueError, match=r"activations have shape \(1, any, 3\)"):
         run_tiles(design, np.zeros((1, 3, 2), int), np.zeros((1, 2, 4), int))

@@ -212,11 +212,11 @@ def array_results(
     Parameters
     ----------
     design
-        Its cells add one product per beat.
+        Its cells add one product per lane and beat.
     weights
-        Codes, beat by beat: one per column.
+        Codes, k by k: one per column. A beat takes as many k as the design has lanes.
     activations
-        Codes, row by row: one per beat.
+        Codes, row by row: one per k.
 
     """
     return [
@@ -229,12 +229,15 @@ def array_results(
 
 
 def _cell(design: Design, weights: Sequence[int], activations: Sequence[int]) -> Output:
-    if len(weights) != len(activations):
+    count, lanes = len(weights), design.lanes
+    if count != len(activations):
         raise ValueError(
-            f"a tile has as many beats of activations as of weights, "
-            f"not {len(activations)} and {len(weights)}"
+            f"a tile has as many k of activations as of weights, not {len(activations)} and {count}"
         )
+    if not count or count % lanes:
+        raise ValueError(f"a tile has whole beats of {lanes} k, not {count}")
     core = GoldenCore(design)
-    for beat, (weight, activation) in enumerate(zip(weights, activations, strict=True)):
-        output = core.step([weight], [activation], beat == len(weights) - 1)
+    for start in range(0, count, lanes):
+        beat = slice(start, start + lanes)
+        output = core.step(weights[beat], activations[beat], start + lanes == count)
     return output

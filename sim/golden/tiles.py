@@ -20,11 +20,11 @@ def run_tiles(design: Design, weights: ArrayLike, activations: ArrayLike) -> Out
     Parameters
     ----------
     design
-        Its cells add one product per beat.
+        Its cells add one product per lane and beat.
     weights
-        Codes, shape (tiles, beats, columns).
+        Codes, shape (tiles, k, columns). A beat takes as many k as the design has lanes.
     activations
-        Codes, shape (tiles, rows, beats).
+        Codes, shape (tiles, rows, k).
 
     Raises
     ------
@@ -33,18 +33,18 @@ def run_tiles(design: Design, weights: ArrayLike, activations: ArrayLike) -> Out
 
     """
     left = checked_codes("weights", weights, design.weight.bits, (None, None, None))
-    tiles, beats, columns = left.shape
-    wanted = (tiles, None, beats)
+    tiles, terms, columns = left.shape
+    wanted = (tiles, None, terms)
     right = checked_codes("activations", activations, design.activation.bits, wanted)
     rows = right.shape[1]
-    if not beats:
-        raise ValueError("a tile has at least 1 beat, not 0")
-    shape = (tiles, rows, columns, beats)
+    if not terms or terms % design.lanes:
+        raise ValueError(f"a tile has whole beats of {design.lanes} k, not {terms}")
+    shape = (tiles, rows, columns, terms)
     pairs = (
         np.broadcast_to(left.transpose(0, 2, 1)[:, None], shape),
         np.broadcast_to(right[:, :, None], shape),
     )
-    at_once = max(STEPS_AT_ONCE // max(rows * columns * beats, 1), 1)
+    at_once = max(STEPS_AT_ONCE // max(rows * columns * terms, 1), 1)
     parts = [
         _tile_ends(design, *(codes[start : start + at_once] for codes in pairs))
         for start in range(0, tiles, at_once)
@@ -53,9 +53,10 @@ def run_tiles(design: Design, weights: ArrayLike, activations: ArrayLike) -> Out
 
 
 def _tile_ends(design: Design, weights: Codes, activations: Codes) -> Outputs:
-    beats = weights.shape[-1]
-    last = np.arange(weights.size) % beats == beats - 1
-    shown = run_steps(design, weights.reshape(-1, 1), activations.reshape(-1, 1), last)
+    lanes = design.lanes
+    beats = weights.shape[-1] // lanes
+    last = np.arange(weights.size // lanes) % beats == beats - 1
+    shown = run_steps(design, weights.reshape(-1, lanes), activations.reshape(-1, lanes), last)
     return shown.take(slice(beats - 1, None, beats))
 
 
