@@ -6,6 +6,8 @@ _OFP8 = "OCP 8-bit floating point specification (OFP8) v1.0"
 _OCP_MX = "OCP microscaling formats (MX) v1.0"
 _ML_DTYPES = "ml_dtypes (fnuz types of Noune et al., arXiv 2206.02915)"
 _MINIFLOAT = "Aggarwal et al., arXiv 2311.12359: every code a number"
+_APOT = "additive powers of two, arXiv 1909.13144"
+_POSIT = "Standard for Posit Arithmetic (2022)"
 
 CATALOGUE: dict[str, str] = {
     **{f"int{bits}": "two's complement" for bits in (2, 3, 4, 5, 6, 7, 8, 16)},
@@ -35,6 +37,20 @@ CATALOGUE: dict[str, str] = {
         for bits in (3, 4)
         for special in ("er_pos", "er_neg", "ea_pos", "ea_neg")
     },
+    "nf4": "QLoRA, arXiv 2305.14314: quantiles of a normal distribution",
+    "khot<8,4,2>": "QFX, arXiv 2401.17544: at most two ones",
+    "csd<8,4,2>": "fixed point of at most two signed digits, Reitwiesner 1960",
+    "apot<4>": _APOT,
+    "apot<5>": _APOT,
+    "uapot<4>": _APOT,
+    "power<4,2>": "PowerQuant, arXiv 2301.09858: signed squares",
+    "upower<8,2>": "PowerQuant, arXiv 2301.09858: squares",
+    "floatsd8": "FloatSD, IEEE JETCAS 9(2), 2019",
+    "posit<8,2>": _POSIT,
+    "posit<16,2>": _POSIT,
+    "posit<8,0>": "Gustafson and Yonemoto, 2017: es 0 for 8 bits",
+    "lns<8,3>": "logarithmic, Coleman et al., IEEE TC 49(7), 2000",
+    "lns<16,7>": "logarithmic, Coleman et al., IEEE TC 49(7), 2000",
     "fp16": "IEEE 754 binary16",
     "bfloat16": "Google Brain floating point: binary32 with 7 fraction bits",
     "tf32": "NVIDIA TensorFloat-32: 19 bits, in a 32-bit word",

@@ -8,13 +8,20 @@ from __future__ import annotations
 import difflib
 
 from hw.formats import (
+    apot,
     bitmod,
     block_names,
     codebook,
     exponent,
     fixed,
+    floatsd,
+    khot,
+    lns,
     minifloat_names,
     mixture,
+    normal_float,
+    posit,
+    power,
 )
 from hw.formats.base import Format
 from hw.formats.block import BlockFormat
@@ -27,7 +34,8 @@ AnyFormat = Format | BlockFormat | MixtureFormat
 GRAMMAR = (
     "int8 uint4 · fixed<W,I> ufixed<W,I> (on the command line also fixed_W_I) · "
     "eXmY (IEEE) eXmYfn eXmYfinite eXmYfnuz, with bB after Y for another bias · "
-    "fp16 bfloat16 tf32 fp32 · fp3_er_pos fp4_ea_neg … (BitMoD) · codebook<-1,-0.5,0,0.5,1> · "
+    "fp16 bfloat16 tf32 fp32 · fp3_er_pos fp4_ea_neg … (BitMoD) · codebook<-1,-0.5,0,0.5,1> nf4 · "
+    "posit<n,es> lns<w,f> khot<W,I,K> csd<W,I,K> pot<B> apot<B> power<B,p> floatsd8 · "
     "mxfp4 nvfp4 bfp<m,block> dfp16 bitmod4 block<element,size,scale,rule> …"
 )
 _ALIASES: dict[str, str] = {**minifloat_names.ALIASES, **bitmod.ALIASES, **block_names.ALIASES}
@@ -37,6 +45,13 @@ _ELEMENT_RULES: tuple[Rule[Format], ...] = (
     *minifloat_names.RULES,
     *bitmod.RULES,
     *codebook.RULES,
+    *normal_float.RULES,
+    *khot.RULES,
+    *apot.RULES,
+    *power.RULES,
+    *floatsd.RULES,
+    *posit.RULES,
+    *lns.RULES,
 )
 
 
