@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from hw.design import Design
 from sim.golden.accumulate import fixed_totals, window_totals
 from sim.golden.flags import step_flags
+from sim.golden.float_steps import is_special_case, run_fitted
 from sim.golden.limbs import Indices, running_any
 from sim.golden.outputs import Outputs, blank, checked_codes, word_count
 
@@ -46,6 +47,8 @@ def run_steps(
         raise ValueError(f"last has shape {left.shape[:1]}, one per step, not {ends.shape}")
     if not len(ends):
         return blank(design, 0)
+    if is_special_case(design):
+        return run_fitted(design, left, right, ends, run_steps)
     starts = np.flatnonzero(np.concatenate([[True], ends[:-1]]))
     if design.is_window:
         total, overflow, exponent = window_totals(design, left, right, starts)
