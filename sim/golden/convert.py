@@ -1,9 +1,10 @@
-"""Floor 2b: arrays of float64 or float32 to a number format and back, rounded once, fast.
+"""Floor 2b: arrays of numbers to a number format and back, rounded once, fast.
 
-`cast` gives the values, `encode` the codes, `decode` the values of codes. The usual case (nearest
-even, saturating) adds to each element a power of two of its own binade, so that the adder of the
-processor rounds at the format's last bit, and subtracts it again; binades come from the exponent
-field of the element. All other modes, and formats near the ends of float64, take `sim.golden.grid`.
+`cast` gives the values, `encode` the codes, `decode` the values of codes. Three ways, one result:
+
+- nearest even, saturating, fixed point and common minifloats: `sim.golden.magic`, at memory speed;
+- any other format or mode in which order is kept: `sim.golden.steps`, by comparison;
+- what wraps, is random, or has more than 16 bits: `sim.golden.grid`, by whole numbers.
 """
 
 from __future__ import annotations
@@ -13,64 +14,67 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hw.formats import Format, Overflow, Rounding
-from hw.formats.base import MAXIMUM_TABLE_BITS
-from sim.golden import grid, magic
-from sim.golden.tables import parts_values, split_codes, value_table
+from hw.formats import Format, Overflow, Rounding, RoundingMode, Stochastic
+from sim.golden import grid, magic, pieces, quotient, scalarwise
+from sim.golden.inputs import Random, as_floats, missing_value, random_integers, scale_of
+from sim.golden.tables import decoded
+from sim.golden.ways import MagicWay, Modes, way_for
 
 Floats = NDArray[Any]
 Codes = NDArray[np.unsignedinteger]
-
-FLOAT64_PRECISION = 53
 
 
 def cast(
     values: ArrayLike,
     format: Format,
     scale: ArrayLike = 1.0,
-    rounding: Rounding = Rounding.TIES_TO_EVEN,
+    rounding: RoundingMode = Rounding.TIES_TO_EVEN,
     overflow: Overflow = Overflow.SATURATE,
+    *,
+    random: Random = None,
+    nan: str = "error",
 ) -> Floats:
     """Return the format's values nearest to ``values / scale``.
 
     The result is on the format's grid: multiply by `scale` to be near `values` again. A zero
-    result is +0.
+    result is +0. Every result is the exact quotient rounded once, whatever the scale.
 
     Parameters
     ----------
     values
-        float32 or float64 of any shape (other real types are taken as float64).
+        Real numbers of any shape: float32 and float64, float16 and the types of ml_dtypes (taken
+        as float32), integers up to 2^53 (taken as float64).
     format
-        Any format whose values float64 holds exactly.
+        Any format of one code per value whose values float64 holds.
     scale
         Positive and finite; a number, or an array that broadcasts to the shape of `values`.
-        ``values / scale`` is one float64 division, which is exact for powers of two; its result is
-        then rounded once to the format. Another scale therefore rounds twice: first to 53 bits.
     rounding, overflow
         See `hw.formats`.
+    random
+        Of stochastic rounding only: its random integers R, broadcast to the shape of `values`, or
+        a NumPy generator that draws them.
+    nan
+        What NaN becomes in a format that has none: "error", "zero" or "maximum". A format with
+        NaN keeps it.
 
     Returns
     -------
     array
-        float32 if `values` are float32 and every value of the format is one, else float64.
+        float32 if `values` come as float32 and every value of the format is one, else float64.
 
     Raises
     ------
     ValueError
         For NaN where the format has none, a scale that is not positive, a format beyond float64,
-        or an overflow mode that the format does not have.
+        an overflow mode that the format does not have, or random integers out of range.
 
     """
-    floats = _floats(values)
-    divisor = _checked(floats, format, scale, overflow)
+    floats = as_floats(values)
+    _check_format(format)
     kept = floats.dtype == np.float32 and grid.fits_float32(format)
     result = np.empty(floats.shape, np.float32 if kept else np.float64)
-    usual = rounding is Rounding.TIES_TO_EVEN and overflow is Overflow.SATURATE
-    if usual and magic.suits(format, np.float64):
-        magic.cast(floats, divisor, format, result)
-    else:
-        quotient = _quotient(floats, divisor, format)
-        result[...] = grid.cast(quotient, format, rounding, overflow).reshape(result.shape)
+    modes = Modes(rounding, overflow, missing_value(nan, format))
+    _Job(floats, format, scale, modes, random).run(result, codes=False)
     return result
 
 
@@ -78,10 +82,13 @@ def encode(
     values: ArrayLike,
     format: Format,
     scale: ArrayLike = 1.0,
-    rounding: Rounding = Rounding.TIES_TO_EVEN,
+    rounding: RoundingMode = Rounding.TIES_TO_EVEN,
     overflow: Overflow = Overflow.SATURATE,
+    *,
+    random: Random = None,
+    nan: str = "error",
 ) -> Codes:
-    """Return the codes of ``cast(values, format, scale, rounding, overflow)``.
+    """Return the codes of ``cast(values, …)``, the parameters being those of `cast`.
 
     As `Format.encode`: negative values that round to zero give −0 where the format has it.
 
@@ -96,15 +103,11 @@ def encode(
         As `cast`.
 
     """
-    floats = _floats(values)
-    divisor = _checked(floats, format, scale, overflow)
+    floats = as_floats(values)
+    _check_format(format)
     result = np.empty(floats.shape, code_type(format))
-    usual = rounding is Rounding.TIES_TO_EVEN and overflow is Overflow.SATURATE
-    if usual and magic.suits(format, np.float64):
-        magic.encode(floats, divisor, format, result)
-    else:
-        quotient = _quotient(floats, divisor, format)
-        result[...] = grid.encode(quotient, format, rounding, overflow).reshape(result.shape)
+    modes = Modes(rounding, overflow, missing_value(nan, format))
+    _Job(floats, format, scale, modes, random).run(result, codes=True)
     return result
 
 
@@ -124,10 +127,7 @@ def decode(codes: ArrayLike, format: Format) -> NDArray[np.float64]:
     if words.size and (words.min() < 0 or int(words.max()) >> format.bits):
         wrong = words[(words < 0) | (words > (1 << format.bits) - 1)].flat[0]
         raise ValueError(f"a code of {format} lies in 0..{(1 << format.bits) - 1}, not {wrong}")
-    if format.bits <= MAXIMUM_TABLE_BITS:
-        table: NDArray[np.float64] = value_table(format)[words]
-        return table
-    return parts_values(split_codes(words.astype(np.uint64), format), format)
+    return decoded(words, format)
 
 
 def code_type(format: Format) -> np.dtype[Any]:
@@ -138,53 +138,86 @@ def code_type(format: Format) -> np.dtype[Any]:
     return np.dtype(np.uint64)
 
 
-def _floats(values: ArrayLike) -> Floats:
-    array = np.asarray(values)
-    if array.dtype in (np.float32, np.float64):
-        return array
-    if array.dtype.kind not in "fiub":
-        raise ValueError(f"values are real numbers, not {array.dtype}")
-    if array.dtype.kind in "iu" and array.dtype.itemsize == 8:
-        _check_integers(array)
-    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
-        raise ValueError(f"values are float32 or float64, not {array.dtype}")
-    return array.astype(np.float64)
-
-
-def _check_integers(array: NDArray[Any]) -> None:
-    limit = 1 << FLOAT64_PRECISION
-    if array.size and (int(array.max()) > limit or int(array.min()) < -limit):
-        raise ValueError(f"integers beyond 2^{FLOAT64_PRECISION} are not exact in float64")
-
-
-def _checked(
-    values: Floats, format: Format, scale: ArrayLike, overflow: Overflow
-) -> NDArray[np.float64] | None:
-    """Check the arguments and return the divisor, None for 1."""
-    _check_format(format)
-    grid.check_overflow(format, overflow)
-    divisor = np.asarray(scale, dtype=np.float64)
-    if not ((divisor > 0) & (divisor < np.inf)).all():
-        wrong = divisor[~((divisor > 0) & (divisor < np.inf))].flat[0]
-        raise ValueError(f"a scale is positive and finite, not {wrong}")
-    if np.broadcast_shapes(divisor.shape, values.shape) != values.shape:
-        raise ValueError(
-            f"scale of shape {divisor.shape} does not broadcast to values of shape {values.shape}"
-        )
-    return None if divisor.size == 1 and divisor.flat[0] == 1.0 else divisor
-
-
 def _check_format(format: Format) -> None:
     if not grid.fits_float64(format):
         raise ValueError(f"values of {format} are not exact in float64")
 
 
-def _quotient(
-    values: Floats, divisor: NDArray[np.float64] | None, format: Format
-) -> NDArray[np.float64]:
-    """Return ``values / divisor`` as float64, in at least one dimension."""
-    with np.errstate(over="ignore", under="ignore"):
-        quotient = np.divide(values, 1.0 if divisor is None else divisor, dtype=np.float64)
-    if not grid.has_nan(format) and np.isnan(quotient).any():
-        raise ValueError(f"{format} has no code for nan")
-    return np.atleast_1d(quotient)
+class _Job:
+    """One conversion: the checked arguments, and what is done with each piece."""
+
+    def __init__(
+        self, values: Floats, format: Format, scale: ArrayLike, modes: Modes, random: Random
+    ) -> None:
+        self.values, self.format, self.modes = np.atleast_1d(values), format, modes
+        self.divisor = scale_of(scale, self.values.shape)
+        self.random = random_integers(random, modes.rounding, self.values.shape)
+        self.exact = self.divisor is None or quotient.powers_of_two(self.divisor)
+
+    def run(self, result: Any, codes: bool) -> None:
+        """Fill `result`, piece by piece."""
+        out, size = result.reshape(self.values.shape), min(result.size, pieces.CHUNK)
+        if not size:
+            return
+        given = isinstance(self.random, np.ndarray)
+        divisors = _ONE if self.divisor is None else self.divisor
+        randoms = self.random if isinstance(self.random, np.ndarray) else _ONE
+        float_type = self._float_type()
+        self.quotients = np.empty(0 if self.divisor is None else size, float_type)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            self.way = way_for(self.format, self.modes, codes, out.dtype, float_type, size)
+            for source, divisor, random, target in pieces.cut(self.values, divisors, randoms, out):
+                drawn = random if given else self._draw(source.shape)
+                if self.divisor is None:
+                    self.way.convert(source, drawn, target)
+                else:
+                    self._divide(source, divisor, drawn, target)
+
+    def _float_type(self) -> Any:
+        """Type of the quotients: float32 only where a division loses nothing in it."""
+        if self.values.dtype == np.float64 or self.divisor is None:
+            return self.values.dtype
+        near = self.divisor.size == 1 and 2.0**-20 <= self.divisor.flat[0] <= 2.0**20
+        small = magic.suits(self.format, np.float32)
+        return np.float32 if self.exact and near and small else np.float64
+
+    def _draw(self, shape: tuple[int, ...]) -> Floats | None:
+        if not isinstance(self.modes.rounding, Stochastic):
+            return None
+        assert isinstance(self.random, np.random.Generator)
+        return self.random.integers(0, 1 << self.modes.rounding.bits, shape, np.uint64)
+
+    def _divide(self, source: Floats, divisor: Floats, random: Floats | None, out: Any) -> None:
+        """Convert quotients: exact ones, ones that decide alike, or with a second look."""
+        quotients = self.quotients[: source.size].reshape(source.shape)
+        if self.exact and (isinstance(self.way, MagicWay) or quotients.dtype == np.float32):
+            np.divide(source, divisor, out=quotients, casting="same_kind")
+        elif self.exact:
+            quotient.divide_by_power(source, divisor, quotients)
+        elif self.way.decision_bits <= quotient.MOST_BITS:
+            quotient.divide(source, divisor, self.way.decision_bits, quotients)
+        else:
+            self._look_twice(source, divisor, random, out)
+            return
+        self.way.convert(quotients, random, out)
+
+    def _look_twice(self, source: Floats, divisor: Floats, random: Floats | None, out: Any) -> None:
+        """Ask the specification where the neighbours of a rounded quotient convert apart."""
+        quotients = np.divide(source, divisor, dtype=np.float64)
+        below, above = np.empty_like(out), np.empty_like(out)
+        self.way.convert(np.nextafter(quotients, -np.inf), random, below)
+        self.way.convert(np.nextafter(quotients, np.inf), random, above)
+        self.way.convert(quotients, random, out)
+        unsure = (below != above) & np.isfinite(source) & (source != 0)
+        if unsure.any():
+            divisors = np.broadcast_to(divisor, source.shape)[unsure]
+            randoms = None if random is None else np.broadcast_to(random, source.shape)[unsure]
+            modes = self.modes
+            found = scalarwise.codes_of(
+                source[unsure], divisors, randoms, self.format, modes.rounding, modes.overflow
+            )
+            is_code = out.dtype.kind == "u"
+            out[unsure] = found if is_code else decoded(found, self.format) + 0.0
+
+
+_ONE = np.ones(1)

@@ -1,21 +1,37 @@
-"""Floor 2b: rounding arrays to a format in every mode, by exact float64 steps.
+"""Floor 2b: rounding arrays to fixed point and minifloats in every mode, by whole numbers.
 
 An element divided by the step of its binade is exact (a power of two); the rounding modes then
-work on whole numbers. The plain counterpart of `sim.golden.magic`.
+work on whole numbers, and overflow is resolved on the result, which has no upper end of its own.
+The plain counterpart of `sim.golden.magic`, for every width that float64 holds; it also says which
+formats float64 and float32 hold.
 """
 
 from __future__ import annotations
 
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.formats import FixedFormat, Format, MinifloatFormat, Overflow, Rounding, Special, Specials
+from hw.formats import (
+    FixedFormat,
+    Format,
+    MinifloatFormat,
+    Overflow,
+    Rounding,
+    RoundingMode,
+    Special,
+    Stochastic,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 FLOAT64_PRECISION, FLOAT64_LEAST, FLOAT64_TOP = 53, -1074, 1024
 FLOAT32_PRECISION, FLOAT32_LEAST, FLOAT32_TOP = 24, -149, 128
+_FAR = 2.0**1023
 
 
 def precision(format: Format) -> int:
@@ -28,41 +44,54 @@ def top_exponent(format: Format) -> int:
     return format.lsb_exponent + format.magnitude_bits
 
 
+def is_classic(format: Format) -> bool:
+    """Whether this is fixed point or a minifloat of the common kind.
+
+    Common are a sign, subnormals, −0 where the kind has it, and ties that go by the significand.
+    """
+    if isinstance(format, MinifloatFormat):
+        usual = format.signed and format.subnormals and format.exponent_bits > 0
+        fnuz = format.specials.value == "fnuz"
+        zero = format.negative_zero or fnuz
+        return usual and zero and not format.ties_by_code
+    return isinstance(format, FixedFormat)
+
+
+@lru_cache(maxsize=1024)
 def fits_float64(format: Format) -> bool:
     """Whether float64 holds every value, and the binades of minifloats as normal numbers."""
-    lowest = format.emin if isinstance(format, MinifloatFormat) else -1022
-    return (
-        precision(format) <= FLOAT64_PRECISION
-        and format.lsb_exponent >= FLOAT64_LEAST
-        and lowest >= -1022
-        and top_exponent(format) <= FLOAT64_TOP
-    )
+    if isinstance(format, FixedFormat | MinifloatFormat):
+        lowest = format.emin if isinstance(format, MinifloatFormat) else -1022
+        return lowest >= -1022 and _fits(format, FLOAT64_PRECISION, FLOAT64_LEAST, FLOAT64_TOP)
+    return all(Fraction(float(v)) == v for v in _finite(format))
 
 
+@lru_cache(maxsize=1024)
 def fits_float32(format: Format) -> bool:
     """Whether float32 holds every value."""
+    if isinstance(format, FixedFormat | MinifloatFormat):
+        return _fits(format, FLOAT32_PRECISION, FLOAT32_LEAST, FLOAT32_TOP)
+    values = np.array([float(v) for v in _finite(format)])
+    with np.errstate(over="ignore", under="ignore"):
+        return bool(np.array_equal(values.astype(np.float32), values))
+
+
+def _fits(format: Format, most_bits: int, least: int, top: int) -> bool:
     return (
-        precision(format) <= FLOAT32_PRECISION
-        and format.lsb_exponent >= FLOAT32_LEAST
-        and top_exponent(format) <= FLOAT32_TOP
+        precision(format) <= most_bits
+        and format.lsb_exponent >= least
+        and top_exponent(format) <= top
     )
 
 
-def has_nan(format: Format) -> bool:
-    """Whether a code means NaN."""
-    return format.has_specials
+def _finite(format: Format) -> list[Fraction]:
+    return [v for v in format.values() if not isinstance(v, Special)]
 
 
-def check_overflow(format: Format, overflow: Overflow) -> None:
-    """Raise ValueError if the format does not know this overflow mode."""
-    if overflow is Overflow.WRAP and not isinstance(format, FixedFormat):
-        raise ValueError(f"overflow wrap is for fixed point, not {format}")
-    if overflow is Overflow.TO_INFINITY and not format.has_specials:
-        raise ValueError(f"overflow to_infinity needs a format with specials, not {format}")
-
-
-def round_whole(values: Floats, rounding: Rounding) -> Floats:
-    """Round to whole numbers."""
+def round_whole(
+    values: Floats, rounding: RoundingMode, random: NDArray[Any] | None = None
+) -> Floats:
+    """Round to whole numbers; infinities stay."""
     match rounding:
         case Rounding.TIES_TO_EVEN:
             return np.rint(values)
@@ -75,107 +104,141 @@ def round_whole(values: Floats, rounding: Rounding) -> Floats:
     cut = np.trunc(values)
     with np.errstate(invalid="ignore"):  # infinity less infinity: no rest
         rest = np.abs(values - cut)  # exact: the difference has no more bits than `values`
-        if rounding is Rounding.TIES_TO_AWAY:
-            step = rest >= 0.5
-        else:
-            step = (rest > 0) & (np.fmod(cut, 2.0) == 0)
+        step = _steps_away(rest, cut, np.signbit(values), rounding, random)
     return np.asarray(cut + np.copysign(step, values))
 
 
-def cast(values: Floats, format: Format, rounding: Rounding, overflow: Overflow) -> Floats:
-    """Return rounded values; NaN, already allowed, stays."""
-    whole, shift = rounded(values, format, rounding)
-    result = np.ldexp(whole, shift)
-    low, high = float(format.minimum), float(format.maximum)
-    if overflow is Overflow.SATURATE:
-        result = np.clip(result, low, high)
-    elif overflow is Overflow.WRAP:
-        result = np.ldexp(_wrap(whole, format).astype(np.float64), format.lsb_exponent)
-    else:
-        beyond = to_infinity(values, result, format, rounding)
-        result = np.clip(result, low, high)
-        result[beyond] = np.inf if getattr(format, "has_infinity", False) else np.nan
-        result = np.copysign(result, values)
-    return result + 0.0
-
-
-def encode(values: Floats, format: Format, rounding: Rounding, overflow: Overflow) -> Integers:
-    """Return codes; NaN, already allowed, gives the code that `Format.encode` gives."""
-    if isinstance(format, MinifloatFormat):
-        return _encode_minifloat(values, format, rounding, overflow)
-    whole, _ = rounded(values, format, rounding)
-    if overflow is Overflow.WRAP:
-        integers = _wrap(whole, format)
-    else:
-        integers = np.clip(whole, format.minimum_integer, format.maximum_integer).astype(np.int64)
-    return integers & _mask(format)
-
-
-def rounded(values: Floats, format: Format, rounding: Rounding) -> tuple[Floats, NDArray[np.int32]]:
-    """Return (whole numbers, exponents): the values rounded to the grid, unbounded above."""
-    if not isinstance(format, MinifloatFormat):
-        shift = np.full(values.shape, format.lsb_exponent, np.int32)
-    else:
-        binade = np.frexp(values)[1] - 1  # 0 for 0, inf and nan
-        binade = np.where(values == 0, format.emin, np.maximum(binade, format.emin))
-        shift = (binade - format.fraction_bits).astype(np.int32)
-    with np.errstate(over="ignore"):  # far above the largest value
-        steps = np.ldexp(values, -shift)
-    lost = (steps == 0) & (values != 0)  # far below the step, but not nothing
-    steps[lost] = np.copysign(2.0**-1000, values[lost])
-    return round_whole(steps, rounding), shift
-
-
-def to_infinity(
-    values: Floats, result: Floats, format: Format, rounding: Rounding
+def _steps_away(
+    rest: Floats,
+    cut: Floats,
+    negative: NDArray[np.bool_],
+    rounding: RoundingMode,
+    random: NDArray[Any] | None,
 ) -> NDArray[np.bool_]:
-    """Return where `Overflow.TO_INFINITY` leaves the finite numbers (IEEE 754 clause 7.4)."""
-    negative = np.signbit(values)
-    beyond = np.abs(result) > float(format.maximum)
+    """Whether magnitudes with these rests go up by one."""
+    if isinstance(rounding, Stochastic):
+        assert random is not None
+        return stochastic_carry(rest, rounding, random)
     match rounding:
-        case Rounding.TOWARD_ZERO | Rounding.TO_ODD:
-            beyond[:] = False
-        case Rounding.TOWARD_POSITIVE:
-            beyond &= ~negative
-        case Rounding.TOWARD_NEGATIVE:
-            beyond &= negative
-    return beyond | np.isinf(values)
+        case Rounding.TO_ODD:
+            return np.asarray((rest > 0) & (np.fmod(cut, 2.0) == 0))
+        case Rounding.TIES_TOWARD_ZERO:
+            return rest > 0.5
+        case Rounding.TIES_TOWARD_NEGATIVE:
+            return np.where(negative, rest >= 0.5, rest > 0.5)
+        case Rounding.TIES_TOWARD_POSITIVE:
+            return np.where(negative, rest > 0.5, rest >= 0.5)
+    return rest >= 0.5
 
 
-def _wrap(whole: Floats, format: Format) -> Integers:
-    if not np.isfinite(whole).all():
-        wrong = whole[~np.isfinite(whole)].flat[0]
-        raise ValueError(f"{format} has no code for {wrong}")
-    rest = np.fmod(whole, 2.0**format.bits).astype(np.int64) & _mask(format)
-    half = 1 << (format.bits - 1)
-    return (rest ^ half) - half if format.signed else rest
+def stochastic_carry(rest: Floats, rounding: Stochastic, random: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether stochastic rounding takes magnitudes with these rests (0 <= rest < 1) up by one.
+
+    Multiplying by powers of two is exact, and so are whole numbers of up to 34 bits.
+    """
+    whole = 2.0**rounding.bits
+    match rounding.variant:
+        case "a":
+            carried = np.floor(rest * whole) + random >= whole
+        case "b":
+            carried = np.floor(rest * (2 * whole)) + (2.0 * random + 1) >= 2 * whole
+        case _:
+            carried = np.rint(rest * whole) + random >= whole
+    return np.asarray(carried & (rest > 0))
 
 
-def _encode_minifloat(
-    values: Floats, format: MinifloatFormat, rounding: Rounding, overflow: Overflow
-) -> Integers:
-    known = np.where(np.isnan(values), 0.0, np.clip(values, -(2.0**1023), 2.0**1023))
-    whole, shift = rounded(known, format, rounding)
-    binade = (shift - format.lsb_exponent).astype(np.int64)
-    magnitude = np.abs(whole).astype(np.int64)
-    # A significand that rounds up to the next binade carries into the exponent field.
-    codes = (np.minimum(binade, 1 << 20) << format.fraction_bits) + magnitude
-    beyond = (codes > format.maximum_code) | np.isinf(values)
-    codes = np.where(beyond, format.maximum_code, codes)
-    if overflow is Overflow.TO_INFINITY:
-        far = to_infinity(values, np.where(beyond, np.inf, 0.0), format, rounding)
-        codes[far] = _overflow_code(format)
-    negative = np.signbit(values)
-    if format.specials is Specials.FNUZ:
-        negative = negative & (codes != 0)
-    codes |= negative.astype(np.int64) << (format.bits - 1)
-    codes[np.isnan(values)] = format.encode(Special.NAN) if format.has_specials else 0
-    return codes
+def knows(format: Format, rounding: RoundingMode) -> bool:
+    """Whether `Grid` converts to this format in this rounding mode."""
+    if isinstance(format, MinifloatFormat):
+        by_code = rounding in (Rounding.TIES_TO_EVEN, Rounding.TO_ODD)
+        return not (format.ties_by_code and by_code)
+    return isinstance(format, FixedFormat)
 
 
-def _overflow_code(format: MinifloatFormat) -> int:
-    return format.encode(Special.POS_INF, overflow=Overflow.TO_INFINITY)
+class Grid:
+    """A format that `Grid` `knows`, under one rounding and one overflow mode."""
+
+    def __init__(self, format: Format, rounding: RoundingMode, overflow: Overflow) -> None:
+        self.format, self.rounding, self.overflow = format, rounding, overflow
+        if isinstance(format, MinifloatFormat):
+            self._far = self._ask(_FAR), self._ask(-_FAR)
+
+    @property
+    def decision_bits(self) -> int:
+        """Significant bits of the numbers at which the result turns."""
+        if self.overflow in (Overflow.WRAP, Overflow.WRAP_SIGN_MAGNITUDE):
+            return FLOAT64_PRECISION
+        extra = self.rounding.bits + 1 if isinstance(self.rounding, Stochastic) else 1
+        return precision(self.format) + 1 + extra
+
+    def encode(self, values: Floats, random: NDArray[Any] | None) -> Integers:
+        """Return the codes of float64 numbers; NaN counts as 0."""
+        known = np.where(np.isnan(values), 0.0, values)
+        if isinstance(self.format, MinifloatFormat):
+            return self._minifloat(self.format, known, random)
+        return self._fixed(known, random)
+
+    def _ask(self, value: float) -> int:
+        return self.format.encode(value, self.rounding, self.overflow)
+
+    def _fixed(self, values: Floats, random: NDArray[Any] | None) -> Integers:
+        format, span = self.format, 2.0 ** top_exponent(self.format)
+        infinite = np.isinf(values)
+        if self.overflow is Overflow.WRAP:
+            if infinite.any():
+                raise ValueError(f"{format} has no code for {values[infinite].flat[0]}")
+            period = 2.0 ** (format.lsb_exponent + format.bits)
+            integers = self._whole(np.fmod(values, period), random).astype(np.int64)
+        else:
+            whole = self._whole(np.clip(values, -4 * span, 4 * span), random)
+            low, high = format.minimum_integer, format.maximum_integer
+            integers = np.clip(whole, low, high).astype(np.int64)
+        return np.asarray(integers & ((1 << format.bits) - 1))
+
+    def _whole(self, values: Floats, random: NDArray[Any] | None) -> Floats:
+        return round_whole(_divided(values, -self.format.lsb_exponent), self.rounding, random)
+
+    def _minifloat(
+        self, format: MinifloatFormat, values: Floats, random: NDArray[Any] | None
+    ) -> Integers:
+        codes = self._magnitudes(format, np.clip(values, -_FAR, _FAR), random)
+        negative = np.signbit(values)
+        beyond = codes > format.maximum_code
+        if not format.signed:
+            beyond |= negative & (codes > 0)
+        signs = negative if format.negative_zero else negative & (codes > 0)
+        codes |= signs * np.int64(format.sign_bit)
+        codes[beyond] = np.where(negative[beyond], self._far[1], self._far[0])
+        for infinity in (np.inf, -np.inf):
+            there = values == infinity
+            if there.any():
+                codes[there] = self._ask(infinity)
+        return codes
+
+    def _magnitudes(
+        self, format: MinifloatFormat, values: Floats, random: NDArray[Any] | None
+    ) -> Integers:
+        """Return the codes of the magnitudes, unbounded above."""
+        binade = np.frexp(values)[1] - 1  # 0 for 0
+        small = (binade < format.emin) | (values == 0)
+        binade = np.where(small, format.emin, binade)
+        shift = (binade - format.fraction_bits).astype(np.int32)
+        if not format.subnormals:
+            shift[small] = format.emin
+        whole = np.abs(round_whole(_divided(values, -shift), self.rounding, random))
+        magnitude = whole.astype(np.int64)
+        if not format.subnormals:
+            if self.rounding is Rounding.TO_ODD and format.fraction_bits:
+                magnitude[small] = 0  # the code of the least number is even
+            magnitude[small] <<= format.fraction_bits
+        # A significand that rounds up to the next binade carries into the exponent field.
+        fields = np.minimum(binade - format.emin, 1 << 20).astype(np.int64)
+        return np.asarray((fields << format.fraction_bits) + magnitude)
 
 
-def _mask(format: Format) -> int:
-    return (1 << format.bits) - 1
+def _divided(values: Floats, exponents: Any) -> Floats:
+    """Multiply by powers of two; what vanishes stays more than nothing."""
+    scaled: Floats = np.ldexp(values, exponents)
+    lost = (scaled == 0) & (values != 0)
+    scaled[lost] = np.copysign(2.0**-1000, values[lost])
+    return scaled

@@ -2,8 +2,12 @@
 
 For a value of binade b and a grid of step 2^s in that binade, ``(v + 1.5·2^(s+52)) - 1.5·2^(s+52)``
 in float64 is v rounded once, to the nearest multiple of 2^s, ties to even (float32: 23 for 52).
-The step follows from the exponent field of v, by integer masking: no logarithm, no table.
-Work goes through buffers of `CHUNK` elements that stay in the processor's cache.
+The step follows from the exponent field of v, by integer masking: no logarithm, no table. For codes
+the number added has the exponent field of the result in its last bits already, so that the last
+bits of one sum are the code without its sign.
+
+NumPy's minimum and maximum with one number take five times the time of its clip, and shifts of
+bytes ten times that of a product: hence clips and products below.
 """
 
 from __future__ import annotations
@@ -15,12 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.formats import Format, MinifloatFormat, Special, Specials
+from hw.formats import FixedFormat, Format, MinifloatFormat, Special, Specials
 from sim.golden import grid
 
 Floats = NDArray[Any]
-
-CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,11 @@ def suits(format: Format, float_type: Any) -> bool:
     used only where quotients that underflow are far below the format's last bit.
     """
     layout = layout_of(float_type)
-    if grid.precision(format) > layout.fraction_bits - 2:
+    if not grid.is_classic(format) or grid.precision(format) > layout.fraction_bits - 2:
         return False
     if layout is FLOAT32 and format.lsb_exponent < -100:
         return False
-    if format.bits > layout.bits - 1:
+    if format.bits > layout.bits - 1 or format.bits > layout.fraction_bits:
         return False
     fits = grid.fits_float32(format) if layout is FLOAT32 else grid.fits_float64(format)
     if isinstance(format, MinifloatFormat):
@@ -78,120 +80,153 @@ def suits(format: Format, float_type: Any) -> bool:
     return fits and top + span < layout.bias and format.lsb_exponent > 1 - layout.bias
 
 
-def cast(values: Floats, divisor: NDArray[np.float64] | None, format: Format, out: Floats) -> None:
-    """Write the rounded quotients to `out`; raise ValueError for NaN the format does not have."""
-    _run(values, divisor, format, out, _cast_minifloat, _cast_fixed)
+class Magic:
+    """One format in one float type, with buffers for pieces of so many elements.
+
+    Parameters
+    ----------
+    format, float_type
+        As `suits` allows.
+    size
+        Elements of the largest piece.
+    missing
+        What takes the place of NaN where the format has none; None refuses it.
+
+    """
+
+    def __init__(self, format: Format, float_type: Any, size: int, missing: float | None) -> None:
+        layout = layout_of(float_type)
+        self.format, self.layout, self.missing = format, layout, missing
+        self.low = layout.float_type(float(format.minimum))
+        self.high = layout.float_type(float(format.maximum))
+        self.buffer = np.empty(size, layout.float_type)
+        self._nan = not format.has_specials
+
+    def cast(self, source: Floats, out: Floats) -> None:
+        """Write the format's values nearest to `source`; raise ValueError for NaN it has not."""
+        raise NotImplementedError
+
+    def encode(self, source: Floats, out: Any) -> None:
+        """Write their codes; errors as `cast`."""
+        raise NotImplementedError
+
+    def _clipped(self, source: Floats) -> Floats:
+        """Return `source` within the format's range, in the buffer; NaN resolved or refused."""
+        values: Floats = _part(self.buffer, source.shape)
+        np.clip(source, self.low, self.high, out=values, casting="same_kind")
+        if self._nan and np.isnan(values.max()):
+            if self.missing is None:
+                raise ValueError(f"{self.format} has no code for nan")
+            values[np.isnan(values)] = self.missing
+        return values
 
 
-def encode(values: Floats, divisor: NDArray[np.float64] | None, format: Format, out: Any) -> None:
-    """Write the codes of the rounded quotients to `out`; errors as `cast`."""
-    _run(values, divisor, format, out, _encode_minifloat, _encode_fixed)
+class FixedMagic(Magic):
+    """Integers times one power of two."""
+
+    def __init__(self, format: Format, float_type: Any, size: int, missing: float | None) -> None:
+        super().__init__(format, float_type, size, missing)
+        step = 2.0 ** (format.lsb_exponent + self.layout.fraction_bits)
+        self.magic = self.layout.float_type(1.5 * step)
+
+    def cast(self, source: Floats, out: Floats) -> None:
+        """See `Magic.cast`."""
+        values = self._clipped(source)
+        values += self.magic
+        np.subtract(values, self.magic, out=out, casting="same_kind")
+
+    def encode(self, source: Floats, out: Any) -> None:
+        """See `Magic.encode`: the last bits of the sum are the integer in two's complement."""
+        values = self._clipped(source)
+        values += self.magic
+        np.copyto(out, values.view(self.layout.word_type), casting="unsafe")
+        if self.format.bits < 8 * out.itemsize:
+            out &= out.dtype.type((1 << self.format.bits) - 1)
 
 
-def _run(
-    values: Floats,
-    divisor: NDArray[np.float64] | None,
-    format: Format,
-    out: Any,
-    minifloat: Any,
-    fixed: Any,
-) -> None:
-    narrow = values.dtype == np.float32 and suits(format, np.float32)
-    layout = FLOAT32 if narrow and (divisor is None or _is_exact(divisor)) else FLOAT64
-    work = minifloat if isinstance(format, MinifloatFormat) else fixed
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        for source, scale, target in _chunks(values, divisor, out):
-            buffer = np.empty(source.shape, layout.float_type)
-            if scale is None:
-                buffer[...] = source
-            else:
-                np.divide(source, scale, out=buffer, dtype=layout.float_type, casting="same_kind")
-            if not format.has_specials and np.isnan(buffer.max(initial=0.0)):
-                raise ValueError(f"{format} has no code for nan")
-            work(buffer, format, layout, target)
+class MinifloatMagic(Magic):
+    """Sign, exponent and fraction."""
+
+    format: MinifloatFormat
+
+    def __init__(self, format: Format, float_type: Any, size: int, missing: float | None) -> None:
+        super().__init__(format, float_type, size, missing)
+        word, bits = self.layout.word_type, self.layout.fraction_bits
+        self.words, self.added = np.empty(size, word), np.empty(size, word)
+        self.signs = np.empty(size, np.bool_)
+        self.mask = word(self.layout.exponent_mask)
+        self.least = word(self.layout.field(self.format.emin))
+        self.span = word(bits - self.format.fraction_bits)
+        self.raised = word(int(self.span) << bits)
+        self.half = word(1 << (bits - 1))
+        self.offset = word(int(self.raised) - (int(self.least) >> int(self.span)))
+
+    def _binades(self, values: Floats) -> Any:
+        """Return the words of the powers of two below the values, those of emin where less."""
+        words = _part(self.words, values.shape)
+        np.bitwise_and(values.view(self.layout.word_type), self.mask, out=words)
+        np.clip(words, self.least, self.mask, out=words)
+        return words
+
+    def cast(self, source: Floats, out: Floats) -> None:
+        """See `Magic.cast`."""
+        values = self._clipped(source)
+        words = self._binades(values)
+        words += self.raised + self.half
+        magic = words.view(self.layout.float_type)
+        values += magic
+        np.subtract(values, magic, out=out, casting="same_kind")
+
+    def encode(self, source: Floats, out: Any) -> None:
+        """See `Magic.encode`."""
+        values = self._clipped(source)
+        some_nan = not self._nan and bool(np.isnan(values.max()))
+        signs = _part(self.signs, values.shape)
+        np.signbit(values, out=signs)
+        binades = self._binades(values)
+        np.abs(values, out=values)
+        self._add(values, binades)
+        np.copyto(out, values.view(self.layout.word_type), casting="unsafe")
+        if out.itemsize > 2:
+            out &= out.dtype.type((1 << (self.format.bits - 1)) - 1)
+        self._sign(out, signs)
+        if some_nan:
+            out[np.isnan(values)] = self.format.encode(Special.NAN)
+
+    def _add(self, values: Floats, binades: Any) -> None:
+        """Add the numbers that leave the code in the last bits of the sum."""
+        added = _part(self.added, values.shape)
+        if self.format.fraction_bits:
+            np.right_shift(binades, self.span, out=added)
+            added += binades
+            added += self.offset
+            values += added.view(self.layout.float_type)
+            return
+        # Without fraction bits an odd exponent field would turn the tie: it is added afterwards.
+        np.add(binades, self.raised, out=added)
+        values += added.view(self.layout.float_type)
+        np.right_shift(binades, self.span, out=added)
+        added += self.offset - self.raised
+        values.view(self.layout.word_type)[...] += added
+
+    def _sign(self, out: Any, signs: NDArray[np.bool_]) -> None:
+        if self.format.specials is Specials.FNUZ:
+            signs &= out != 0
+        weight = out.dtype.type(1 << (self.format.bits - 1))
+        if out.itemsize == 1:
+            bytes_ = signs.view(np.uint8)
+            bytes_ *= weight
+            out |= bytes_
+        else:
+            out |= np.multiply(signs, weight, dtype=out.dtype)
 
 
-def _is_exact(divisor: NDArray[np.float64]) -> bool:
-    """Whether there is one divisor, a power of two that float32 divides by without a rounding."""
-    if divisor.size != 1:
-        return False
-    significand, exponent = np.frexp(divisor.flat[0])
-    return bool(significand == 0.5 and -20 <= exponent <= 20)
+def kernel(format: Format, float_type: Any, size: int, missing: float | None) -> Magic:
+    """Return the converter of a format that `suits`."""
+    made = FixedMagic if isinstance(format, FixedFormat) else MinifloatMagic
+    return made(format, float_type, size, missing)
 
 
-def _chunks(values: Floats, divisor: NDArray[np.float64] | None, out: Any) -> Any:
-    """Cut arrays into pieces of about CHUNK elements, along the leading axes."""
-    if values.ndim == 0:
-        yield values.reshape(1), divisor, out.reshape(1)
-    elif values.size <= CHUNK:
-        yield values, divisor, out
-    elif divisor is None or divisor.size == 1:
-        scale = None if divisor is None else divisor.reshape(())
-        flat, target = np.ascontiguousarray(values).reshape(-1), out.reshape(-1)
-        for start in range(0, flat.size, CHUNK):
-            piece = slice(start, start + CHUNK)
-            yield flat[piece], scale, target[piece]
-    else:
-        whole = np.broadcast_to(divisor, values.shape)
-        rows = max(CHUNK * len(values) // values.size, 1)
-        for start in range(0, len(values), rows):
-            piece = slice(start, start + rows)
-            if rows > 1 or values.ndim == 1:
-                yield values[piece], whole[piece], out[piece]
-            else:
-                yield from _chunks(values[start], whole[start], out[start])
-
-
-def _cast_minifloat(buffer: Floats, format: MinifloatFormat, layout: Layout, out: Floats) -> None:
-    high = layout.float_type(float(format.maximum))
-    np.clip(buffer, -high, high, out=buffer)
-    words = buffer.view(layout.word_type) & layout.exponent_mask
-    np.maximum(words, layout.field(format.emin), out=words)
-    one_and_a_half = 1 << (layout.fraction_bits - 1)
-    span = layout.fraction_bits - format.fraction_bits
-    words += (span << layout.fraction_bits) + one_and_a_half
-    magic = words.view(layout.float_type)
-    buffer += magic
-    np.subtract(buffer, magic, out=out, casting="same_kind")
-
-
-def _cast_fixed(buffer: Floats, format: Format, layout: Layout, out: Floats) -> None:
-    magic = _fixed_magic(buffer, format, layout)
-    buffer += magic
-    np.subtract(buffer, magic, out=out, casting="same_kind")
-
-
-def _fixed_magic(buffer: Floats, format: Format, layout: Layout) -> Any:
-    low, high = layout.float_type(float(format.minimum)), layout.float_type(float(format.maximum))
-    np.clip(buffer, low, high, out=buffer)
-    return layout.float_type(1.5 * 2.0 ** (format.lsb_exponent + layout.fraction_bits))
-
-
-def _encode_fixed(buffer: Floats, format: Format, layout: Layout, out: Any) -> None:
-    buffer += _fixed_magic(buffer, format, layout)
-    # The last bits of the sum are the integer in two's complement.
-    words = buffer.view(layout.word_type)
-    words &= (1 << format.bits) - 1
-    out[...] = words
-
-
-def _encode_minifloat(buffer: Floats, format: MinifloatFormat, layout: Layout, out: Any) -> None:
-    words = buffer.view(layout.word_type)
-    signs = words < 0
-    missing = np.isnan(buffer) if format.has_specials else None
-    np.abs(buffer, out=buffer)
-    np.minimum(buffer, layout.float_type(float(format.maximum)), out=buffer)
-    binade = words & layout.exponent_mask
-    np.maximum(binade, layout.field(format.emin), out=binade)
-    magic = binade + ((layout.fraction_bits - format.fraction_bits) << layout.fraction_bits)
-    buffer += magic.view(layout.float_type)
-    words -= magic  # the significand, 0 … 2^(M+1)
-    binade >>= layout.fraction_bits - format.fraction_bits
-    words += binade
-    words -= (format.emin + layout.bias) << format.fraction_bits
-    if format.specials is Specials.FNUZ:
-        signs &= words != 0
-    out[...] = words
-    out |= signs.astype(out.dtype) << out.dtype.type(format.bits - 1)
-    if missing is not None and missing.any():
-        out[missing] = format.encode(Special.NAN)
+def _part(buffer: Any, shape: tuple[int, ...]) -> Any:
+    count = int(np.prod(shape))
+    return buffer[:count].reshape(shape)

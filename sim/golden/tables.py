@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.formats import FixedFormat, Format, MinifloatFormat, Specials
+from hw.formats import FixedFormat, Format, MinifloatFormat, Special, Specials
 from hw.formats.base import MAXIMUM_TABLE_BITS
 
 Words = NDArray[np.int64]
@@ -60,20 +61,18 @@ def split_codes(codes: NDArray[np.unsignedinteger], format: Format) -> Parts:
 
 
 def _split_minifloat(words: Words, format: MinifloatFormat) -> Parts:
+    magnitude = words & format.top_code
     fraction = words & ((1 << format.fraction_bits) - 1)
-    field = words >> format.fraction_bits & format.top_field
-    negative = (words >> (format.bits - 1)).astype(np.bool_)
+    field = magnitude >> format.fraction_bits
+    negative = words > format.top_code
     special = np.zeros(words.shape, np.int8)
-    match format.specials:
-        case Specials.IEEE:
-            special[field == format.top_field] = 2
-            special[(field == format.top_field) & (fraction != 0)] = 1
-        case Specials.FN:
-            full = (1 << (format.bits - 1)) - 1
-            special[words & full == full] = 1
-        case Specials.FNUZ:
-            special[words == 1 << (format.bits - 1)] = 1
-    significand = np.where(field > 0, fraction + (1 << format.fraction_bits), fraction)
+    special[magnitude > format.maximum_code] = 1
+    if format.has_infinity:
+        special[magnitude == format.maximum_code + 1] = 2
+    if format.specials in (Specials.FNUZ, Specials.EXTENDED):
+        special[negative & (magnitude == 0)] = 1
+    least = fraction if format.subnormals else np.zeros_like(fraction)
+    significand = np.where(field > 0, fraction + (1 << format.fraction_bits), least)
     significand[special != 0] = 0
     shift = np.maximum(field, 1) - 1
     return Parts(np.where(negative, -significand, significand), shift, special, negative)
@@ -90,7 +89,18 @@ def parts_table(format: Format) -> Parts:
 @lru_cache(maxsize=256)
 def value_table(format: Format) -> NDArray[np.float64]:
     """Return the values of all codes as float64 (exact, see `hw.formats`; specials nan, ±inf)."""
-    return parts_values(parts_table(format), format)
+    if isinstance(format, FixedFormat | MinifloatFormat):
+        return parts_values(parts_table(format), format)
+    values = [v.value if isinstance(v, Special) else v for v in format.values()]
+    return np.array([float(value) for value in values])
+
+
+def decoded(codes: NDArray[Any], format: Format) -> NDArray[np.float64]:
+    """Return the values of codes of any format whose values float64 holds."""
+    if format.bits <= MAXIMUM_TABLE_BITS:
+        values: NDArray[np.float64] = value_table(format)[codes]
+        return values
+    return parts_values(split_codes(codes.astype(np.uint64), format), format)
 
 
 def parts_values(parts: Parts, format: Format) -> NDArray[np.float64]:
@@ -115,6 +125,7 @@ def integer_table(format: Format) -> NDArray[np.object_]:
 
 __all__ = [
     "Parts",
+    "decoded",
     "integer_table",
     "parts_table",
     "parts_values",
