@@ -15,6 +15,7 @@ from hw.formats import (
     exponent,
     fixed,
     floatsd,
+    integers,
     khot,
     lns,
     minifloat_names,
@@ -22,6 +23,7 @@ from hw.formats import (
     normal_float,
     posit,
     power,
+    radix,
 )
 from hw.formats.base import Format
 from hw.formats.block import BlockFormat
@@ -32,17 +34,28 @@ from hw.formats.rules import Rule
 AnyFormat = Format | BlockFormat | MixtureFormat
 
 GRAMMAR = (
-    "int8 uint4 · fixed<W,I> ufixed<W,I> (on the command line also fixed_W_I) · "
-    "eXmY (IEEE) eXmYfn eXmYfinite eXmYfnuz, with bB after Y for another bias · "
-    "fp16 bfloat16 tf32 fp32 · fp3_er_pos fp4_ea_neg … (BitMoD) · codebook<-1,-0.5,0,0.5,1> nf4 · "
+    "int8 uint4 · int8s (symmetric) sm8 (sign-magnitude) bipolar3 ternary binary · "
+    "fixed<W,I> ufixed<W,I> fixed<W,I>s (on the command line also fixed_W_I) · "
+    "eXmY (IEEE) eXmYfn eXmYfinite eXmYfnuz eXmYext, with u in front for unsigned, bB after Y for "
+    "another bias, daz behind for no subnormals, uz for no -0 · "
+    "binary{K}p{P}{s|u}{e|f} (P3109) · fp16 bfloat16 tf32 fp32 e8m0 · radix4e3 · "
+    "fp3_er_pos fp4_ea_neg … (BitMoD) · codebook<-1,-0.5,0,0.5,1> nf4 · "
     "posit<n,es> lns<w,f> khot<W,I,K> csd<W,I,K> pot<B> apot<B> power<B,p> floatsd8 · "
     "mxfp4 nvfp4 bfp<m,block> dfp16 bitmod4 block<element,size,scale,rule> …"
 )
-_ALIASES: dict[str, str] = {**minifloat_names.ALIASES, **bitmod.ALIASES, **block_names.ALIASES}
+_ALIASES: dict[str, str] = {
+    **minifloat_names.ALIASES,
+    **integers.ALIASES,
+    **radix.ALIASES,
+    **bitmod.ALIASES,
+    **block_names.ALIASES,
+}
 _ELEMENT_RULES: tuple[Rule[Format], ...] = (
     *fixed.RULES,
+    *integers.RULES,
     *exponent.RULES,
     *minifloat_names.RULES,
+    *radix.RULES,
     *bitmod.RULES,
     *codebook.RULES,
     *normal_float.RULES,

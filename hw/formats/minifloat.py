@@ -48,6 +48,7 @@ class MinifloatFormat(Format):
     subnormals
         False: every code with e = 0 means zero, whatever its fraction (denormals are zero), and
         encoding never yields a fraction with e = 0. QONNX and Brevitas do not define these codes.
+        With M = 0 there are no subnormals, and the field is True.
     negative_zero
         False: negative values that round to zero encode as 0. The code 10…0 then means NaN in the
         kinds fnuz and extended, which have no −0 at all, and zero once more in the others.
@@ -82,6 +83,8 @@ class MinifloatFormat(Format):
         if self.signed and self.specials is Specials.FN and split in OCP_FINITE:
             object.__setattr__(self, "specials", Specials.FINITE)
         self._check_kind()
+        if self.exponent_bits and not self.fraction_bits:  # e = 0 is zero either way
+            object.__setattr__(self, "subnormals", True)
         if not usual_negative_zero(self.specials, self.signed):
             object.__setattr__(self, "negative_zero", False)
 

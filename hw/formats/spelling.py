@@ -80,10 +80,8 @@ def _full_name(parts: MinifloatFormat) -> str:
     text = f"{'' if parts.signed else 'u'}e{split[0]}m{split[1]}"
     if parts.bias != default_bias(parts.exponent_bits, parts.specials):
         text += f"b{parts.bias}"
-    if parts.signed and parts.specials is Specials.FINITE and split in OCP_FINITE:
-        text += "fn"
-    else:
-        text += _SUFFIXES[parts.specials]
-    text += "" if parts.subnormals else "daz"
     has_usual = parts.negative_zero == usual_negative_zero(parts.specials, parts.signed)
+    ocp = parts.specials is Specials.FINITE and parts.signed and split in OCP_FINITE
+    text += "fn" if ocp and has_usual else _SUFFIXES[parts.specials]
+    text += "" if parts.subnormals else "daz"
     return text if has_usual else text + "uz"
