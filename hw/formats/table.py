@@ -127,7 +127,7 @@ class TableFormat(Format):
         if isinstance(exact, Special):
             return self._code_of_special(exact, overflow)
         if not facts.levels[0] <= exact <= facts.levels[-1]:
-            return self._code_beyond(exact > 0, overflow)
+            return self._code_beyond(exact > facts.levels[-1], overflow)
         return facts.codes[self._choose(exact, rounding, random)]
 
     def _choose(self, value: Fraction, rounding: RoundingMode, random: int) -> int:
