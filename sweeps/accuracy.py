@@ -46,14 +46,14 @@ class Case:
     weight, activation : str
         Format names.
     accumulator : str
-        `exact[:TERMS]`, `wrap:BITS`, `saturate:BITS` or `window:BITS[:TERMS]`; "" is exact for the
-        network's largest sum (an alignment window where that passes 80 bits, see `hw.design`).
+        A name of `hw.accumulators` but a fixed-point format; "" is exact for the network's largest
+        sum (an alignment window where that passes 80 bits, see `hw.design`).
     method : str
         "max", "mse", or "best": the one that classifies more training images correctly.
     first, last : str
         An `Edge` value each, for the first and the last weighted layer.
     lanes : int
-        Products per accumulator step; matters to accumulators that saturate or align.
+        Products per accumulator step; matters to accumulators that saturate, align or round.
     network, dataset : str
         Names of what is shipped, or the path of a network file.
     """
@@ -190,7 +190,9 @@ def accumulator_of(network: Network, name: str) -> Accumulator:
         return Accumulator.exact(network.largest_fan_in)
     accumulator = parse_accumulator(name)
     if isinstance(accumulator, FixedFormat):
-        raise ValueError(f"accumulator must be exact, wrap, saturate or window, not {name!r}")
+        raise ValueError(
+            f"accumulator must be exact, wrap, saturate, window or float, not {name!r}"
+        )
     return accumulator
 
 

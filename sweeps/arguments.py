@@ -97,8 +97,8 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accumulator",
         metavar="ACCUMULATOR",
-        help="exact[:TERMS], wrap:BITS, saturate:BITS, window:BITS[:TERMS] or a fixed-point "
-        "format (exact:256)",
+        help="exact[:TERMS], wrap:BITS, saturate:BITS[:once], window:BITS[:TERMS], "
+        "float:FORMAT[:step|sequential|once] or a format (exact:256)",
     )
     parser.add_argument("--structure", help="auto, rows, table, behavioural or dsp (auto)")
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")

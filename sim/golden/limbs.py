@@ -73,8 +73,8 @@ class Wide:
         fourth = fourth + (third >> _32)
         return Wide(first & _LOW32 | second << _32, third & _LOW32 | fourth << _32)
 
-    def rounded(self) -> NDArray[np.float64]:
-        """Return float64 numbers, rounded once, ties to even."""
+    def rounded(self, odd: bool = False) -> NDArray[np.float64]:
+        """Return float64 numbers, rounded once, ties to even; or to odd."""
         negative = self.high >> np.uint64(63) > 0
         low = np.where(negative, ~self.low + np.uint64(1), self.low)
         high = np.where(negative, ~self.high + (low == 0), self.high)
@@ -87,9 +87,12 @@ class Wide:
         rest = np.where(some, low << np.minimum(up, 63) != 0, False)
         lead = np.where(length == 64, high, lead)
         rest = np.where(length == 64, low != 0, rest)
-        values: NDArray[np.float64] = np.ldexp(
-            (lead | rest).astype(np.float64), length.astype(np.int32)
-        )
+        lead |= rest
+        if odd:
+            far = (lead >> np.uint64(53) > 0) * np.uint64(11)
+            lost = lead & ((np.uint64(1) << far) - np.uint64(1)) != 0
+            lead, length = lead >> far | lost, length + far
+        values: NDArray[np.float64] = np.ldexp(lead.astype(np.float64), length.astype(np.int32))
         return np.asarray(np.where(negative, -values, values))
 
     def limbs(self, count: int) -> Words:

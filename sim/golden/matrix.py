@@ -4,7 +4,8 @@ A float product is exact in whatever order the BLAS adds, if every partial sum i
 of one power of two and stays below 2^53 of it (2^24 for float32). The power follows from the lowest
 bits set in the tensors present, the bound from their largest magnitudes; where it fails, operands
 are split into digits whose products are exact, and added as 128-bit integers. An accumulator that
-cannot be left changes nothing; one that can is followed step by step.
+cannot be left changes nothing; one that can is followed step by step. Floating accumulators: see
+`sim.golden.float_matrix`.
 """
 
 from __future__ import annotations
@@ -17,19 +18,22 @@ from numpy.typing import ArrayLike, NDArray
 from hw.accumulators import AccumulatorKind
 from hw.design import Design
 from hw.formats import Format
+from sim.golden.bounds import FLOAT32_BITS, FLOAT64_BITS, below, is_exact
+from sim.golden.float_grid import is_near, rounded
+from sim.golden.float_matrix import floating_matmul, odd_products
 from sim.golden.limbs import Wide
 from sim.golden.operand import Operand, Values
 from sim.golden.window import window_matmul
 
-FLOAT64_BITS, FLOAT32_BITS = 53, 24
 DIGIT_BITS = 20
 MOST_TERMS = 1 << (FLOAT64_BITS - 2 * DIGIT_BITS - 3)
 """Digit products of so many terms, in up to eight pairs of digits, stay below 2^53."""
 SINGLE_SIDE = 64
 """Smaller matrices are not worth the conversion to float32."""
 ROWS_BYTES = 1 << 18
-FLOAT_RANGE, FLOAT32_RANGE = 1000, 120
-"""Exponents beyond ± these are left to others."""
+FLOAT_RANGE = 1000
+"""Exponents beyond ± this are refused."""
+WIDE_BITS = 127
 
 
 def matmul(
@@ -37,9 +41,10 @@ def matmul(
 ) -> Values:
     """Return ``activations @ weights`` as a core's accumulator has the sums at the end.
 
-    Each sum is over K terms in order, `design.lanes` per step: an accumulator that saturates or
-    aligns is applied after each step; the last step may be shorter. Totals of more than 53 bits
-    are rounded once to float64, to nearest even: the only step that is not exact.
+    Each sum is over K terms in order, `design.lanes` per step: an accumulator that saturates,
+    aligns or rounds is applied after each step; the last step may be shorter. Totals of more than
+    53 bits are rounded once to float64, to nearest even: the only step that is not exact. Those of
+    a floating accumulator are values of its format (zeros are +0), or infinite where it overflows.
 
     Parameters
     ----------
@@ -76,11 +81,15 @@ def matmul(
         raise ValueError(f"products of {left.format} and {right.format} leave the range of float64")
     if design.is_window:
         return window_matmul(left, right, design)
+    if design.accumulator.is_once:
+        return _fitted_once(left, right, design)
+    if design.is_floating:
+        return floating_matmul(left, right, design)
     reach = left.peak * right.column_reach
-    top = design.accumulator_bits - 1 + design.product_lsb_exponent
-    stays = _below(reach, top)
+    modulus = design.accumulator_bits + design.product_lsb_exponent
+    stays = below(reach, modulus - 1)
     if stays or design.accumulator.kind is not AccumulatorKind.SATURATE:
-        return _summed(left, right, reach, None if stays else design)
+        return _summed(left, right, reach, None if stays else modulus)
     return _saturated(left, right, reach, design)
 
 
@@ -93,30 +102,36 @@ def _operand(what: str, values: Operand | ArrayLike, format: Format) -> Operand:
     return operand
 
 
-def _below(reach: float, exponent: int) -> bool:
-    """Whether a bound stays below 2 to some power."""
-    return math.isfinite(reach) and math.frexp(reach)[1] <= exponent
+def _fitted_once(left: Operand, right: Operand, design: Design) -> Values:
+    """Exact sums in a register, clamped or rounded at the end."""
+    reach = left.peak * right.column_reach
+    modulus = design.exact_bits + design.product_lsb_exponent
+    wraps = None if below(reach, modulus - 1) else modulus
+    if design.accumulator.format is not None:
+        if not is_near(design):
+            raise ValueError(f"sums of {design.slug} leave the range of float64")
+        with np.errstate(over="ignore"):
+            total = _summed(left, right, reach, wraps, odd=True)
+            return rounded(total, design.accumulator.format) + 0.0
+    half = 1 << (design.accumulator_bits - 1)
+    low, high = float_of(np.array([-half, half - 1], object), design.product_lsb_exponent)
+    return np.clip(_summed(left, right, reach, wraps), low, high)
 
 
-def is_exact(left: Operand, right: Operand, reach: float, bits: int = FLOAT64_BITS) -> bool:
-    """Whether floats of so many bits hold every partial sum, each below `reach`.
+def _summed(
+    left: Operand, right: Operand, reach: float, modulus: int | None, odd: bool = False
+) -> Values:
+    """Exact sums, or their two's complement reading modulo 2 to some power.
 
-    A sum of exactly ``2**bits`` units would be held as well; the bound does not use that.
+    Those of more than 53 bits are rounded to nearest even, or to odd.
     """
-    unit = left.finest + right.finest
-    if bits == FLOAT32_BITS:
-        inside = min(unit, left.finest, right.finest) > -FLOAT32_RANGE
-        if not inside or max(reach, left.peak, right.peak) >= 2.0**FLOAT32_RANGE:
-            return False
-    return _below(reach, unit + bits)
-
-
-def _summed(left: Operand, right: Operand, reach: float, design: Design | None) -> Values:
-    """Exact sums; those of `design`, if given, wrap."""
     if not is_exact(left, right, reach):
-        return _by_digits(left, right, design)
+        bits = _sum_bits(left, right, modulus)
+        if bits > WIDE_BITS:
+            return odd_products(left, right, modulus)
+        return _by_digits(left, right, bits, odd)
     total = product(left, right, reach)
-    return total if design is None else _wrapped(total, design)
+    return total if modulus is None else _wrapped(total, modulus)
 
 
 def product(left: Operand, right: Operand, reach: float) -> Values:
@@ -127,21 +142,24 @@ def product(left: Operand, right: Operand, reach: float) -> Values:
     return np.asarray(left.values @ right.values)
 
 
-def _wrapped(total: Values, design: Design) -> Values:
+def _wrapped(total: Values, modulus: int) -> Values:
     """Two's complement reading: `fmod` is exact, and so is the difference of near numbers."""
-    half = math.ldexp(1.0, design.accumulator_bits - 1 + design.product_lsb_exponent)
+    half = math.ldexp(1.0, modulus - 1)
     rest = np.fmod(total, 2 * half)
     rest = np.where(rest >= half, rest - 2 * half, rest)
     return np.where(rest < -half, rest + 2 * half, rest) + 0.0
 
 
-def _by_digits(left: Operand, right: Operand, design: Design | None) -> Values:
-    """Sums of up to 127 bits, or wrapping ones of any length, from products of digits."""
+def _sum_bits(left: Operand, right: Operand, modulus: int | None) -> int:
+    """Return the bits of a sum in units of the finest product, or of what a wrapping one keeps."""
+    if modulus is None:
+        return left.bits + right.bits + len(right.values).bit_length() + 1
+    return modulus - left.finest - right.finest
+
+
+def _by_digits(left: Operand, right: Operand, bits: int, odd: bool) -> Values:
+    """Sums of up to 127 bits, or wrapping ones, from products of digits."""
     unit = left.finest + right.finest
-    if design is None:
-        bits = left.bits + right.bits + len(right.values).bit_length() + 1
-    else:
-        bits = design.accumulator_bits + design.product_lsb_exponent - unit
     shape = (left.values.shape[0], right.values.shape[1])
     if bits <= 0:
         return np.zeros(shape)
@@ -155,7 +173,7 @@ def _by_digits(left: Operand, right: Operand, design: Design | None) -> Values:
                 if i < len(digits[0]) and place - i < len(digits[1]):
                     column += digits[0][i][:, terms] @ digits[1][place - i][terms]
             total += Wide.of(column.astype(np.int64)) << (place * DIGIT_BITS)
-    values: Values = np.ldexp(total.wrapped(min(bits, 128)).rounded(), unit)
+    values: Values = np.ldexp(total.wrapped(min(bits, 128)).rounded(odd), unit)
     return values
 
 
