@@ -27,6 +27,7 @@ from hw.formats.scale import (
     MSE_SCALE_BITS,
     ScaleRule,
     element_exponent,
+    end_codes,
     nan_code,
     power_range,
     rule_exponent,
@@ -233,10 +234,9 @@ class BlockFormat:
             assert code is not None  # check_nan has seen to it
             return code
         amax = largest(block)
-        levels = scale_levels(self.scale_format)
         if amax == 0:
             infinite = any(isinstance(value, Special) for value in block)
-            return levels[-1 if infinite else 0][1]
+            return end_codes(self.scale_format)[infinite]
         if self.scale_rule is ScaleRule.MSE:
             finite = [Fraction(value) for value in block if not isinstance(value, Special)]
             return self._least_error_scale(finite, outer, rounding)
@@ -245,6 +245,7 @@ class BlockFormat:
             return self.scale_format.encode(
                 min(ideal, self.scale_format.maximum), scale_rounding(self.scale_rule)
             )
+        levels = scale_levels(self.scale_format)
         return levels[self._power(amax, amax_row) - self.scale_powers[0]][1]
 
     def _power(self, amax: Fraction, amax_row: Fraction) -> int:
@@ -263,14 +264,15 @@ class BlockFormat:
     ) -> int:
         """Return the code of the scale of least squared error; of equals, the smallest scale."""
         errors = [
-            (self._squared_error(block, value * outer, rounding), value, code)
+            (self.squared_error(block, value * outer, rounding), value, code)
             for value, code in scale_levels(self.scale_format)
         ]
         return min(errors)[2]
 
-    def _squared_error(
+    def squared_error(
         self, block: Sequence[Fraction], scale: Fraction, rounding: Rounding
     ) -> Fraction:
+        """Return the sum of squared differences at a scale ``G · X``."""
         if scale == 0:
             return sum((value**2 for value in block), Fraction(0))
         error = Fraction(0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from hw.formats.base import Format
+from hw.formats.base import Format, Specials
 from hw.formats.block import BlockFormat, Outer
 from hw.formats.exponent import E8M0, ExponentFormat
 from hw.formats.fixed import FixedFormat
-from hw.formats.minifloat import MinifloatFormat, Specials
+from hw.formats.minifloat import MinifloatFormat
 from hw.formats.rules import Rule
 from hw.formats.scale import ScaleRule
 
@@ -33,12 +33,15 @@ def mx(name: str, rule: ScaleRule = ScaleRule.FLOOR) -> BlockFormat:
 
 
 def bfp(bits: int, size: int, rule: ScaleRule = ScaleRule.FLOOR) -> BlockFormat:
-    """Return block floating point: symmetric integers of `bits` bits, an 8-bit exponent.
+    """Return block floating point: sign-magnitude integers of `bits` bits, an 8-bit exponent.
 
     MSFP-12 is ``bfp<4,16>``, MSFP-16 ``bfp<8,16>`` (Darvish Rouhani et al., NeurIPS 2020); HBFP8
     (Drumond et al., NeurIPS 2018) has tiles of 576.
     """
-    return BlockFormat(_symmetric(bits), size, E8M0, rule)
+    if not 2 <= bits <= 16:
+        raise ValueError(f"the elements of bfp<> have 2..16 bits, not {bits}")
+    integers = MinifloatFormat(0, bits - 1, Specials.FINITE, bias=2 - bits)
+    return BlockFormat(integers, size, E8M0, rule)
 
 
 def dfp(bits: int) -> BlockFormat:
@@ -70,10 +73,6 @@ def vsq(bits: int, scale_bits: int, size: int) -> BlockFormat:
     """
     scale = FixedFormat(scale_bits, scale_bits, is_signed=False)
     return BlockFormat(FixedFormat(bits, bits), size, scale, ScaleRule.ROUND, Outer.ROW)
-
-
-def _symmetric(bits: int) -> Format:
-    return FixedFormat(bits, bits)
 
 
 def name_of(format: BlockFormat) -> str:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from hw.formats.base import Format, Number, Rounding, Special, Value
+from hw.formats.base import Format, Number, Rounding, Special, Specials, Value
 from hw.formats.bitmod import bitmod_codebooks
-from hw.formats.minifloat import MinifloatFormat, Specials
+from hw.formats.minifloat import MinifloatFormat
 from hw.formats.partition import admitted_row, blocks_of, largest, scaled
 from hw.formats.rules import Rule
 from hw.formats.scale import FP32

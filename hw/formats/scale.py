@@ -9,8 +9,8 @@ import enum
 from fractions import Fraction
 from functools import lru_cache
 
-from hw.formats.base import MAXIMUM_TABLE_BITS, Format, Rounding, Special
-from hw.formats.minifloat import MinifloatFormat, Specials
+from hw.formats.base import MAXIMUM_TABLE_BITS, Format, Rounding, Special, Specials
+from hw.formats.minifloat import MinifloatFormat
 
 FP32 = MinifloatFormat(8, 23, Specials.IEEE)
 MSE_SCALE_BITS = 8
@@ -71,7 +71,7 @@ def element_exponent(element: Format) -> int:
 
 def element_precision(element: Format) -> int:
     """Return the bits of a full significand: 1 + M of a minifloat, else of the largest integer."""
-    if isinstance(element, MinifloatFormat):
+    if isinstance(element, MinifloatFormat) and element.exponent_bits > 0:
         return element.precision
     return element.maximum_integer.bit_length()
 
@@ -107,6 +107,15 @@ def scale_levels(format: Format) -> tuple[tuple[Fraction, int], ...]:
         if not isinstance(value, Special) and value >= 0:
             lowest.setdefault(value, code)
     return tuple(sorted(lowest.items()))
+
+
+@lru_cache(maxsize=256)
+def end_codes(format: Format) -> tuple[int, int]:
+    """Return the codes of the scale's least value at or above zero, and of its largest."""
+    if format.bits > MAXIMUM_TABLE_BITS:
+        return format.encode(0), format.encode(format.maximum)
+    levels = scale_levels(format)
+    return levels[0][1], levels[-1][1]
 
 
 @lru_cache(maxsize=256)
