@@ -1,0 +1,281 @@
+"""Floor 2b: arrays to block formats and back, equal to `BlockFormat.quantize` bit for bit.
+
+`quantize` gives codes, `cast_blocks` the values near the input. The usual case (power-of-two
+scales, nearest even) of `cast_blocks` takes `sim.golden.block_magic`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hw.formats import Rounding
+from hw.formats.block import NAN_POLICIES, BlockFormat, Outer, check_nan
+from hw.formats.scale import element_exponent
+from sim.golden import block_magic
+from sim.golden.block_errors import least_error_codes, needs_search
+from sim.golden.block_rows import Floats, Rows, in_blocks
+from sim.golden.block_scales import (
+    Codes,
+    check_exact,
+    codes_of_nothing,
+    divisor_bits,
+    exact_quotient,
+    mark_nan,
+    outer_scales,
+    scale_codes,
+    significant_bits,
+)
+from sim.golden.convert import cast, code_type, decode, encode
+from sim.golden.inputs import as_floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockTensor:
+    """An array in a block format.
+
+    Parameters
+    ----------
+    format
+        The format.
+    elements : array
+        Codes of the element format, in the shape of the values.
+    scales : array
+        Codes of the scale format: as many axes, one entry per block along `axis`; blocks of a
+        whole tensor have one entry.
+    outer : array of float32
+        G, as many axes, broadcasts to `scales`; one entry of 1 where the format has none.
+    axis
+        Axis along which the blocks lie.
+    """
+
+    format: BlockFormat
+    elements: Codes
+    scales: Codes
+    outer: NDArray[np.float32]
+    axis: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the values."""
+        return self.elements.shape
+
+    def values(self) -> NDArray[np.float64]:
+        """Return the exact values; the elements of a block with scale NaN are NaN."""
+        scales = decode(self.scales, self.format.scale_format) * self.outer
+        size = self.format.block_size
+        if size is not None and self.elements.ndim:
+            length = self.elements.shape[self.axis]
+            spread = np.repeat(scales, size, axis=self.axis)
+            scales = spread[(slice(None),) * self.axis + (slice(length),)]
+        values: NDArray[np.float64] = decode(self.elements, self.format.element)
+        if self.elements.ndim:
+            values *= scales
+            return values
+        return np.asarray(values * scales.reshape(()))
+
+
+def quantize(
+    values: ArrayLike,
+    format: BlockFormat,
+    axis: int = -1,
+    nan: str = "error",
+    partial: str = "error",
+    rounding: Rounding = Rounding.TIES_TO_EVEN,
+) -> BlockTensor:
+    """Return an array in a block format, as `BlockFormat.quantize` says for each row.
+
+    Parameters
+    ----------
+    values
+        float32 or float64 (other real types are taken as float64), at least one.
+    format
+        The format.
+    axis
+        Axis along which blocks, and rows of `Outer.ROW`, lie. A block of the whole tensor
+        (block_size None) takes all axes.
+    nan, partial, rounding
+        See `BlockFormat.quantize`.
+
+    Raises
+    ------
+    ValueError
+        As `BlockFormat.quantize`, for an axis that is none, and for formats whose roundings
+        float64 does not decide.
+
+    """
+    work = _Work(values, format, axis, nan, partial, rounding)
+    elements = np.empty((work.rows.count, work.rows.length), code_type(format.element))
+    for piece, quotient, _ in work.quotients():
+        elements[piece] = encode(quotient, format.element, rounding=rounding)
+    shape = work.floats.shape
+    return BlockTensor(
+        format,
+        np.ascontiguousarray(work.rows.join(elements)).reshape(shape),
+        work.rows.join(work.scales),
+        work.rows.join(work.outer.astype(np.float32), shared=work.outer.size == 1),
+        work.rows.axis,
+    )
+
+
+def cast_blocks(
+    values: ArrayLike,
+    format: BlockFormat,
+    axis: int = -1,
+    nan: str = "error",
+    partial: str = "error",
+    rounding: Rounding = Rounding.TIES_TO_EVEN,
+) -> Floats:
+    """Return ``quantize(…).values()`` without the codes; a zero result may have either sign.
+
+    Returns
+    -------
+    array
+        float32 if `values` are float32, the scales are powers of two without a second level, and
+        all results are float32 numbers; else float64.
+
+    Raises
+    ------
+    ValueError
+        As `quantize`.
+
+    """
+    floats = as_floats(values)
+    narrow = floats.dtype == np.float32 and fits_float32(format)
+    kept = narrow or floats.dtype == np.float64
+    if kept and rounding is Rounding.TIES_TO_EVEN and block_magic.suits(format):
+        rows = Rows.of(format, floats.shape, axis, format.block_size, partial)
+        result = np.empty_like(floats, order="C")
+        if block_magic.cast(floats, result, rows, format):
+            return result
+    work = _Work(floats, format, axis, nan, partial, rounding)
+    narrow = narrow and work.tops_fit()
+    found = np.empty((work.rows.count, work.rows.length), np.float32 if narrow else np.float64)
+    for piece, quotient, divisor in work.quotients():
+        grid = in_blocks(cast(quotient, format.element, rounding=rounding), divisor.shape[1])
+        found[piece] = (grid * divisor[..., None]).reshape(quotient.shape)
+    return np.ascontiguousarray(work.rows.join(found)).reshape(floats.shape)
+
+
+def fits_float32(format: BlockFormat) -> bool:
+    """Whether float32 holds every value of the format but those at the top of its range."""
+    if format.outer is not Outer.NONE or format.scale_powers is None:
+        return False
+    low = format.scale_powers[0] + format.element.lsb_exponent
+    return significant_bits(format.element) <= 24 and low >= -149
+
+
+class _Work:
+    """One array on its way to a block format: rows, scales, and quotients piece by piece."""
+
+    def __init__(
+        self,
+        values: ArrayLike,
+        format: BlockFormat,
+        axis: int,
+        nan: str,
+        partial: str,
+        rounding: Rounding,
+    ) -> None:
+        check_exact(format)
+        if nan not in NAN_POLICIES:
+            raise ValueError(f"nan is one of {', '.join(NAN_POLICIES)}, not {nan!r}")
+        check_nan(format, nan)
+        self.format, self.nan, self.rounding = format, nan, rounding
+        self.floats = as_floats(values)
+        self.rows = Rows.of(format, self.floats.shape, axis, format.block_size, partial)
+        self.array = self.rows.split(self.floats)
+        shape = self.rows.count, self.rows.blocks
+        self.amax = np.zeros(shape)
+        self.infinite = np.zeros(shape, np.bool_)
+        self.missing = np.zeros(shape, np.bool_)
+        self._measure()
+        self.outer = self._outer()
+        peak = self.amax.max() if format.outer is Outer.TENSOR else self.amax.max(axis=1)[:, None]
+        self.scales = self._scales(np.asarray(peak))
+        mark_nan(self.scales, self.missing, format)
+
+    def tops_fit(self) -> bool:
+        """Whether no value of the blocks at hand can leave float32 (|values| < 2^128)."""
+        scales = decode(self.scales, self.format.scale_format)
+        top = np.nanmax(scales, initial=0.0) * 2.0 ** (element_exponent(self.format.element) + 1)
+        return bool(top <= 2.0**128)
+
+    def quotients(self) -> Any:
+        """Yield (piece, values / (G · X), G · X per block): what the element format rounds."""
+        bits = divisor_bits(self.format)
+        for rows, columns, blocks in self.rows.pieces():
+            divisor = decode(self.scales[rows, blocks], self.format.scale_format)
+            divisor = divisor * (self.outer[rows] if self.outer.size > 1 else self.outer)
+            piece = in_blocks(self._piece(rows, columns), divisor.shape[1])
+            nothing = ~(divisor > 0)
+            if nothing.any():
+                piece = np.where(nothing[..., None], 0.0, piece)
+                safe = np.where(nothing, 1.0, divisor)
+            else:
+                safe = divisor
+            quotient = exact_quotient(piece, safe[..., None], bits)
+            yield (rows, columns), quotient.reshape(quotient.shape[0], -1), divisor
+
+    def _piece(self, rows: slice, columns: slice) -> Floats:
+        """Return some values as float64, NaN replaced as the policy says."""
+        piece = self.array[rows, columns].astype(np.float64)
+        lost = np.isnan(piece)
+        if lost.any():
+            piece[lost] = np.inf if self.nan == "maximum" else 0.0
+        return piece
+
+    def _measure(self) -> None:
+        """Find the largest finite magnitude of each block, and which have infinities or NaN."""
+        for rows, columns, blocks in self.rows.pieces():
+            many = blocks.stop - blocks.start
+            piece = in_blocks(np.abs(self.array[rows, columns]), many)
+            peak = piece.max(axis=2).astype(np.float64)
+            if not np.isfinite(peak).all():
+                peak = self._sort_out(piece, rows, blocks)
+            np.maximum(self.amax[rows, blocks], peak, out=self.amax[rows, blocks])
+
+    def _sort_out(self, piece: Floats, rows: slice, blocks: slice) -> Floats:
+        lost, infinite = np.isnan(piece), np.isinf(piece)
+        if lost.any() and self.nan == "error":
+            raise ValueError(f"{self.format} has no code for nan: choose another policy for nan")
+        if self.nan == "maximum":
+            infinite |= lost
+        if self.nan == "block":
+            self.missing[rows, blocks] |= lost.any(axis=2)
+        self.infinite[rows, blocks] |= infinite.any(axis=2)
+        finite = np.where(lost | infinite, 0.0, piece)
+        return np.asarray(finite.max(axis=2).astype(np.float64))
+
+    def _outer(self) -> Floats:
+        """Return G as (row, 1), or (1, 1)."""
+        match self.format.outer:
+            case Outer.ROW:
+                return outer_scales(self.amax.max(axis=1, keepdims=True), self.format)
+            case Outer.TENSOR:
+                return outer_scales(self.amax.max(keepdims=True), self.format)
+        return np.ones((1, 1))
+
+    def _scales(self, peak: Floats) -> Codes:
+        codes = codes_of_nothing(self.infinite, self.format)
+        if not needs_search(self.format):
+            scale_codes(codes, self.amax, peak, self.outer, self.format)
+            return codes
+        outer = np.broadcast_to(self.outer, self.amax.shape)
+        for rows, columns, blocks in self.rows.whole_blocks():
+            piece = self._piece(rows, columns)
+            piece[~np.isfinite(piece)] = np.nan
+            some = in_blocks(piece, blocks.stop - blocks.start)
+            found = codes[rows, blocks].reshape(-1)
+            least_error_codes(
+                some.reshape(-1, some.shape[2]),
+                found,
+                outer[rows, blocks].reshape(-1),
+                self.format,
+                self.rounding,
+            )
+            codes[rows, blocks] = found.reshape(codes[rows, blocks].shape)
+        return codes
