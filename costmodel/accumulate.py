@@ -9,7 +9,7 @@ from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts
 from costmodel.lanes import tree_luts
 from costmodel.measured import measured
-from costmodel.rows import narrow_luts, operand_wire
+from costmodel.rows import dual_row, narrow_luts, operand_wire
 from hw.accumulators import AccumulatorKind
 from hw.plan import AccumulatePlan, Bounds
 
@@ -26,17 +26,29 @@ def accumulate(plan: AccumulatePlan, target: Coefficients) -> Cost:
     registers. Saturation adds a LUT per bit but the highest, and apart from them what decides
     whether the sum fits, unless that is a matter of three bits.
     """
-    row = adding_row(plan.bits, plan.sum_bits, plan.addend, plan.relative, target)
     count = control_luts(plan.flags, plan.total_on_last, target) + _saturation_luts(plan, target)
+    if len(plan.words) > 1:
+        return dual_row(plan.sum_bits) + luts(count, ff=plan.ff)
+    row = adding_row(
+        plan.bits, plan.sum_bits, plan.addend, plan.relative, target, plan.words[0].pending
+    )
     if plan.relative:
         count += shared_sign(plan.bits, plan.sum_bits, plan.addend, target)
     return row + luts(count, ff=plan.ff)
 
 
 def adding_row(
-    state_bits: int, width: int, addend: Bounds, relative: bool, target: Coefficients
+    state_bits: int,
+    width: int,
+    addend: Bounds,
+    relative: bool,
+    target: Coefficients,
+    carry: bool = False,
 ) -> Cost:
-    """Return the cost of the row that adds an addend (± by its sign) to the sum so far."""
+    """Return the cost of the row that adds an addend (± by its sign) to the sum so far.
+
+    `carry` tells whether a bit beside the addend is added, too.
+    """
     negate: Wire = ("negate",) if relative else ()
     bits = tuple(
         (
@@ -45,7 +57,7 @@ def adding_row(
         )
         for i in range(width)
     )
-    row = Row(bits, negate)
+    row = Row(bits, negate or (("carry",) if carry else ()))
     return row_cost(row, target) if is_chain(width, target) else luts(narrow_luts(row, target))
 
 

@@ -14,7 +14,7 @@ from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, total
 from costmodel.lanes import flag_tree, lane_glue, lane_shift
 from costmodel.products import lane_product
-from costmodel.rows import adder
+from costmodel.rows import adder, sum_row
 from costmodel.window import align, exponent_maximum, window_accumulate, window_lane
 from hw.design import Design
 from hw.plan import (
@@ -27,6 +27,7 @@ from hw.plan import (
     LanePlan,
     Plan,
     ProductPlan,
+    SumRow,
     WindowAccumulatePlan,
     WindowLanePlan,
     plan,
@@ -43,6 +44,7 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     ),
     ProductPlan: (),  # counted with its lane, whose formats fill a table
     AdderRow: (("adder row", adder),),
+    SumRow: (("adder row", sum_row),),
     AccumulatePlan: (("accumulator", accumulate),),
     FlagTree: (("flag tree", flag_tree),),
     ArrayPlan: (("array shell", array_shell),),

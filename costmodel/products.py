@@ -18,7 +18,8 @@ def lane_product(lane: LanePlan | WindowLanePlan, target: Coefficients) -> Cost:
     """Return the cost of a lane's product in its structure."""
     plan = lane.product
     if plan.structure == "rows":
-        return total(booth_row(row, target) for row in plan.rows)
+        start = luts(plan.selection.luts) if plan.selection else Cost()
+        return start + total(booth_row(row, target) for row in plan.rows)
     if plan.structure == "table":
         known = measured(target.target, "table", table_key(lane))
         return luts(table_luts(table_entries(lane), target)) if known is None else known

@@ -9,7 +9,10 @@ from costmodel.chain import Row, Wire, function_luts, is_chain, logic, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts
 from costmodel.measured import measured
-from hw.plan import AdderRow, BoothRow
+from hw.plan import AdderRow, BoothRow, Sign, SumRow
+
+CARRY_BITS = 4
+"""Sum bits of one CARRY4."""
 
 
 def operand_wire(name: str, index: int, bits: int, signed: bool) -> Wire:
@@ -62,6 +65,35 @@ def booth_row(row: BoothRow, target: Coefficients) -> Cost:
     if max(len(wire) for wire in selected) == 5:
         cost = cost + luts(target.of("booth_row", "full_digit"))
     return cost
+
+
+@cache
+def sum_row(row: SumRow, target: Coefficients) -> Cost:
+    """Return the cost of a row of two or three words (`hw.rtl.sums.SumRowAdder`).
+
+    Rows of LUT6_2 and CARRY4 by name are what they are: one LUT per bit. Others map as usual.
+    """
+    if row.dual:
+        return dual_row(row.width)
+    left, right = row.words
+    sign: Wire = ("negate",) if right.sign is Sign.NEGATE else ()
+    bits = tuple(
+        (
+            operand_wire("left", i, left.bounds.bits, left.bounds.signed),
+            operand_wire("right", i, right.bounds.bits, right.bounds.signed) + sign,
+        )
+        for i in range(row.width)
+    )
+    carry_in: Wire = sign or (("carry",) if right.pending else ())
+    found = Row(bits, carry_in)
+    if is_chain(row.width, target):
+        return row_cost(found, target)
+    return luts(narrow_luts(found, target))
+
+
+def dual_row(width: int) -> Cost:
+    """Return the cost of a row of one LUT6_2 and one carry bit per bit."""
+    return Cost(lut=width, sites=width, carry=-(-width // CARRY_BITS))
 
 
 def adder_key(row: AdderRow) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -29,6 +29,8 @@ class Target:
         LUTs one carry primitive contains and is counted as (0 where LUTs are apart).
     dsp
         Name of the multiplier block.
+    primitives
+        Whether designs may instantiate LUT6_2 and CARRY4 (AMD UG574, UG474); see `portable`.
     synthesis
         The Yosys command that maps to this target, without the switch that forbids DSP blocks.
     no_dsp
@@ -45,9 +47,14 @@ class Target:
     carry_bits: int
     carry_luts: int
     dsp: str
+    primitives: bool
     synthesis: str
     no_dsp: str
     use_dsp: str
+
+    def portable(self) -> Target:
+        """Return the target with plain Verilog only: no instances of its primitives."""
+        return replace(self, primitives=False)
 
 
 @cache

@@ -144,7 +144,7 @@ extern "C" void run(std::size_t most, const std::uint64_t *begin, const std::uin
 def gates(verilog: str, top: str) -> dict[str, Any]:
     """Return the top module of the netlist of two-input gates and plain flip-flops."""
     script = [
-        "read_verilog design.v",
+        "read_verilog -nosynthesis design.v",  # models instead of a target's primitives
         f"hierarchy -check -top {top}",
         "setattr -mod -unset keep_hierarchy *",
         "proc",

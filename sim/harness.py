@@ -95,7 +95,7 @@ def read_case(path: Path) -> Case:
 def renamed(verilog: str, prefix: str) -> str:
     """Return Verilog whose modules carry a prefix, so that several designs fit in one program."""
     names = "|".join(map(re.escape, _MODULE.findall(verilog)))
-    use = re.compile(rf"^(\s*(?:module )?)({names})(\s*\(|\s+\w+\s*\()", re.MULTILINE)
+    use = re.compile(rf"^(\s*(?:module )?)({names})(\s*#?\(|\s+\w+\s*\()", re.MULTILINE)
     return use.sub(rf"\g<1>{prefix}\g<2>\g<3>", verilog)
 
 

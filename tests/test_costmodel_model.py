@@ -41,9 +41,15 @@ def test_record_has_the_keys_of_the_command_line():
 def test_int8_mac_by_hand():
     # Four Booth rows of 9 LUTs and a bare sign bit each; 24 + 2 + 1 LUTs of the accumulator: its
     # row, valid & last, what clears, and the overflow flag.
-    found = estimate(design(weight="int8", structure="rows"), load("xcup"))
+    what = design(weight="int8", structure="rows")
+    found = estimate(what, load("xcup").portable())
     assert (found.lut, found.sites) == (4 * 9 + 24 + 3, 4 * 10 + 24 + 3)
     assert found.carry == 4 * 3 + 6
+    # With LUT6_2 the lowest digit takes one per two bits, nine and its sign, instead of a row, and
+    # no row has a bare bit.
+    found = estimate(what, load("xcup"))
+    assert (found.lut, found.sites) == (5 + 3 * 9 + 24 + 3, 5 + 3 * 9 + 24 + 3)
+    assert found.carry == 3 * 3 + 6
     assert found.ff == 2 * (24 + 1) + 1
     assert found.dsp == 0
 

@@ -112,7 +112,7 @@ def test_a_shift_level_sees_at_most_one_lut_of_inputs():
 
 
 def test_parts_count_lanes_rows_and_cells():
-    dot = planned(kind="dot", weight="int8", lanes=16, structure="rows").parts()
+    dot = planned("ecp5", kind="dot", weight="int8", lanes=16, structure="rows").parts()
     assert sum(count for part, count in dot.items() if isinstance(part, AdderRow)) == 15
     assert sum(count for part, count in dot.items() if isinstance(part, LanePlan)) == 16
     array = planned(kind="array", weight="int8", rows=3, columns=5, structure="rows").parts()
@@ -122,7 +122,7 @@ def test_parts_count_lanes_rows_and_cells():
 
 
 def test_equal_rows_compare_equal_so_that_they_are_built_once():
-    lane = planned(kind="mac", weight="int8", structure="rows").core.lane
+    lane = planned("ecp5", kind="mac", weight="int8", structure="rows").core.lane
     shapes = {(row.shape, row.width, row.previous_bits) for row in lane.product.rows}
     assert len(lane.product.rows) == 4
     assert len(shapes) == 2

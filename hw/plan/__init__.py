@@ -3,8 +3,9 @@
 from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, FlagTree, Plan, plan
 from hw.plan.lane import LanePlan, structures
 from hw.plan.operand import OperandPlan, classes
-from hw.plan.product import BoothRow, Bounds, ProductPlan
+from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
+from hw.plan.sums import Sign, SumRow, SumTree, Word
 from hw.plan.tree import AdderRow, TreePlan
 from hw.plan.window import (
     AlignPlan,
@@ -23,6 +24,7 @@ __all__ = [
     "BoothRow",
     "Bounds",
     "CorePlan",
+    "DigitSelection",
     "DistancePlan",
     "ExponentMaximum",
     "ExponentPlan",
@@ -34,9 +36,13 @@ __all__ = [
     "RightShiftLevel",
     "ShiftLevel",
     "ShiftPlan",
+    "Sign",
+    "SumRow",
+    "SumTree",
     "TreePlan",
     "WindowAccumulatePlan",
     "WindowLanePlan",
+    "Word",
     "classes",
     "plan",
     "structures",

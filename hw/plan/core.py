@@ -7,9 +7,10 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorKind
-from hw.design import Design, DotProduct, OutputStationaryArray, signed_bits
+from hw.design import Design, OutputStationaryArray, signed_bits
 from hw.plan.lane import LanePlan, plan_lane, structures
 from hw.plan.product import Bounds
+from hw.plan.sums import Sign, SumTree, Word, plan_sums
 from hw.plan.tree import TreePlan, plan_tree
 from hw.plan.window import (
     AlignPlan,
@@ -27,16 +28,16 @@ from hw.target import Target
 class AccumulatePlan:
     """Adder row with the accumulator register behind it.
 
+    With two words it is a row of three (`hw.plan.sums`), else one of two.
+
     Parameters
     ----------
     kind
         EXACT, WRAP or SATURATE.
     bits
         Width of the accumulator.
-    addend
-        Range of what one step adds.
-    relative
-        Whether the addend comes with a sign of its own.
+    words
+        One or two words that one step adds.
     flags
         Sticky flags kept beside the sum.
     total_on_last
@@ -47,20 +48,35 @@ class AccumulatePlan:
 
     kind: AccumulatorKind
     bits: int
-    addend: Bounds
-    relative: bool
+    words: tuple[Word, ...]
     flags: tuple[str, ...]
     total_on_last: bool
 
     @property
+    def addend(self) -> Bounds:
+        """Range of the (first) word, without its sign."""
+        return self.words[0].bounds
+
+    @property
+    def relative(self) -> bool:
+        """Whether the only word comes with a sign of its own."""
+        return len(self.words) == 1 and self.words[0].sign is Sign.NEGATE
+
+    @property
     def sum_bits(self) -> int:
-        """Width of the adder row: of the accumulator, or of the exact sum if it saturates."""
-        if self.kind is not AccumulatorKind.SATURATE:
+        """Width of the adder row.
+
+        That of the accumulator; of the exact sum if it saturates, or if overflow must be told of
+        two words at once.
+        """
+        if self.kind is AccumulatorKind.WRAP or (
+            self.kind is AccumulatorKind.EXACT and len(self.words) == 1
+        ):
             return self.bits
         reach = 1 << (self.bits - 1)
-        addend = self.addend.magnitude if self.relative else self.addend.high
-        least = -self.addend.magnitude if self.relative else self.addend.low
-        return signed_bits(-reach + least, reach - 1 + addend)
+        least = sum(word.total.low for word in self.words)
+        most = sum(word.total.high for word in self.words)
+        return signed_bits(-reach + least, reach - 1 + most)
 
     @property
     def ff(self) -> int:
@@ -75,7 +91,7 @@ class CorePlan:
     lanes: int
     lane: LanePlan | WindowLanePlan
     align: AlignPlan | None
-    tree: TreePlan
+    tree: TreePlan | SumTree
     accumulate: AccumulatePlan | WindowAccumulatePlan
 
     def parts(self) -> Counter[Part]:
@@ -87,8 +103,11 @@ class CorePlan:
             found[self.align] += self.lanes
         if self.lane.flags and self.lanes > 1:
             found[FlagTree(len(self.lane.flags), self.lanes)] += 1
-        for level in self.tree.levels:
-            found.update(row for row in level if row is not None)
+        if isinstance(self.tree, SumTree):
+            found.update(row for row, _ in self.tree.rows)
+        else:
+            for level in self.tree.levels:
+                found.update(row for row in level if row is not None)
         return +found
 
 
@@ -109,7 +128,7 @@ class ArrayPlan:
     rows, columns
         Cells.
     weight_bits, activation_bits
-        Operand codes.
+        Operand codes of one cell.
     result_bits
         What one cell shows: its total, exponent and flags.
     ways
@@ -236,8 +255,8 @@ def plan(design: Design, target: Target) -> Plan:
         array = ArrayPlan(
             design.rows,
             design.columns,
-            design.weight.bits,
-            design.activation.bits,
+            design.weight.bits * design.lanes,
+            design.activation.bits * design.lanes,
             result_bits,
             ways=4 if target.lut_inputs >= 6 else 2,
         )
@@ -245,7 +264,7 @@ def plan(design: Design, target: Target) -> Plan:
 
 
 def _plan_core(design: Design, target: Target) -> CorePlan:
-    lanes = design.lanes if isinstance(design, DotProduct) else 1
+    lanes = design.lanes
     on_last = isinstance(design, OutputStationaryArray)
     if design.is_window:
         lane = plan_window_lane(design, target)
@@ -254,13 +273,20 @@ def _plan_core(design: Design, target: Target) -> CorePlan:
         accumulate = plan_window_accumulate(design, lane, tree.bounds, on_last, target)
         return CorePlan(lanes, lane, align, tree, accumulate)
     plain = plan_lane(design, target)
-    tree = plan_tree(lanes, plain.bounds, plain.has_negate)
+    adding, words = _plan_adding(lanes, plain.word, target)
     kept = AccumulatePlan(
-        design.accumulator.kind,
-        design.accumulator_bits,
-        tree.bounds,
-        plain.has_negate,
-        design.flags,
-        on_last,
+        design.accumulator.kind, design.accumulator_bits, words, design.flags, on_last
     )
-    return CorePlan(lanes, plain, None, tree, kept)
+    return CorePlan(lanes, plain, None, adding, kept)
+
+
+def _plan_adding(
+    lanes: int, word: Word, target: Target
+) -> tuple[TreePlan | SumTree, tuple[Word, ...]]:
+    """Return the tree over lanes of equal words and what it leaves for the accumulator."""
+    if target.primitives:
+        sums = plan_sums(lanes, word)
+        return sums, sums.words
+    relative = word.sign is Sign.NEGATE
+    tree = plan_tree(lanes, word.bounds, relative)
+    return tree, (Word.negated(tree.bounds) if relative else Word.plain(tree.bounds),)

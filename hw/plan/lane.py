@@ -8,6 +8,7 @@ from hw.design import Design
 from hw.plan.operand import OperandPlan
 from hw.plan.product import Bounds, ProductPlan, plan_product
 from hw.plan.shift import ShiftPlan, plan_shift
+from hw.plan.sums import Sign, Word
 from hw.target import Target
 
 TABLE_INPUTS = 6
@@ -49,6 +50,15 @@ class LanePlan:
     def has_negate(self) -> bool:
         """Whether the sign leaves the lane apart from the value."""
         return self.weight.has_sign or self.activation.has_sign
+
+    @property
+    def word(self) -> Word:
+        """What the lane hands to the tree."""
+        if self.has_negate:
+            return Word.negated(self.bounds)
+        if self.product.pending is not None:
+            return Word(self.product.pending, self.bounds, Sign.CARRY)
+        return Word.plain(self.bounds)
 
 
 def table_inputs(weight: OperandPlan, activation: OperandPlan) -> int:
@@ -97,6 +107,7 @@ def plan_lane(design: Design, target: Target) -> LanePlan:
         weight.significand_bits,
         Bounds(activation.low, activation.high),
         activation.significand_bits,
+        may_pend=target.primitives and not (weight.is_minifloat or activation.is_minifloat),
     )
     bounds = _value_bounds(weight) * _value_bounds(activation)
     shift = plan_shift(

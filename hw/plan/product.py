@@ -82,6 +82,44 @@ class BoothRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DigitSelection:
+    """The multiple that the lowest digit selects, before the 1 of its negation is added.
+
+    That digit has two bits, so two bits of the multiple are functions of the same five inputs: one
+    LUT6_2. What is added for a negative multiple stays pending.
+
+    Parameters
+    ----------
+    multiplicand_bits, multiplicand_signed
+        The operand that is selected.
+    inverts_zero
+        Whether the digit 0 counts as negative: −1 with a pending 1 instead of 0.
+    width
+        Bits of the multiple, two's complement.
+
+    """
+
+    multiplicand_bits: int
+    multiplicand_signed: bool
+    inverts_zero: bool
+    width: int
+
+    @property
+    def own_bits(self) -> int:
+        """Bits that are functions of their own; above them only the sign goes on."""
+        return self.multiplicand_bits + 1
+
+    @property
+    def luts(self) -> int:
+        """LUT6_2 it takes: two functions each, the negation among them if it is no bare bit."""
+        return -(-(self.own_bits + self.inverts_zero) // 2)
+
+    def negates(self, digit: int) -> bool:
+        """Whether the digit (its two bits as a number) inverts the multiple."""
+        return digit >= 2 or (digit == 0 and self.inverts_zero)
+
+
+@dataclass(frozen=True, slots=True)
 class ProductPlan:
     """A product of two significands.
 
@@ -97,6 +135,10 @@ class ProductPlan:
         Booth rows, first to last (structure "rows" only).
     weight_is_multiplier
         Whether the digits are the weight's.
+    selection
+        What the rows start with, if not with a row.
+    pending
+        Range of the product's word when a carry of 1 is still to be added to it, else None.
 
     """
 
@@ -107,11 +149,23 @@ class ProductPlan:
     activation_bits: int
     rows: tuple[BoothRow, ...] = ()
     weight_is_multiplier: bool = True
+    selection: DigitSelection | None = None
+    pending: Bounds | None = None
 
     @property
     def bounds(self) -> Bounds:
         """Range of the product."""
         return self.weight * self.activation
+
+    @property
+    def word_bounds(self) -> Bounds:
+        """Range of the word that comes out."""
+        return self.bounds if self.pending is None else self.pending
+
+    @property
+    def row_sites(self) -> int:
+        """Sites of rows and selection."""
+        return sum(row.width for row in self.rows) + (self.selection.luts if self.selection else 0)
 
 
 def booth_triples(bits: int, signed: bool) -> tuple[Triple, ...]:
@@ -151,17 +205,116 @@ def booth_rows(
     return tuple(rows)
 
 
+def selected_rows(
+    multiplicand: Bounds,
+    multiplicand_bits: int,
+    multiplier: Bounds,
+    multiplier_bits: int,
+    inverts_zero: bool,
+) -> tuple[DigitSelection, tuple[BoothRow, ...], Bounds]:
+    """Return the rows that add to a selected multiple, and the range of their sum.
+
+    Every row holds the two's complement of what is added up so far, less the pending 1, so that
+    its highest bit has a LUT of its own and the most negative operands need no bit more.
+    """
+    triples = booth_triples(multiplier_bits, multiplier.signed)
+    words = []
+    for j in range(len(triples)):
+        reach = 1 << (2 * j + 1)
+        part = multiplier if j == len(triples) - 1 else Bounds(-reach, reach - 1)
+        words.append(_less_pending(multiplicand, part, inverts_zero))
+    selection = DigitSelection(
+        multiplicand_bits,
+        multiplicand.signed,
+        inverts_zero,
+        max(words[0].bits, multiplicand_bits + (2 - multiplicand.signed)),
+    )
+    widths = [selection.width, *(word.bits - 2 * j for j, word in enumerate(words) if j)]
+    rows = tuple(
+        BoothRow(
+            multiplicand_bits,
+            multiplicand.signed,
+            triples[j],
+            max(widths[j - 1] - 2, 1),
+            True,
+            max(widths[j], 1),
+        )
+        for j in range(1, len(triples))
+    )
+    return selection, rows, words[-1]
+
+
+def _less_pending(multiplicand: Bounds, multiplier: Bounds, inverts_zero: bool) -> Bounds:
+    """Return the range of a product without the 1 that its lowest digit leaves pending."""
+    found = []
+    for digit in range(4):
+        pending = digit >= 2 or (digit == 0 and inverts_zero)
+        least = multiplier.low + (digit - multiplier.low) % 4
+        most = multiplier.high - (multiplier.high - digit) % 4
+        if least <= most:
+            part = multiplicand * Bounds(least, most)
+            found += [part.low - pending, part.high - pending]
+    return Bounds(min(found), max(found))
+
+
 def plan_product(
-    structure: str, weight: Bounds, weight_bits: int, activation: Bounds, activation_bits: int
+    structure: str,
+    weight: Bounds,
+    weight_bits: int,
+    activation: Bounds,
+    activation_bits: int,
+    may_pend: bool = False,
 ) -> ProductPlan:
-    """Return the product of two significands in a given structure."""
-    if structure != "rows":
-        return ProductPlan(structure, weight, activation, weight_bits, activation_bits)
+    """Return the product of two significands in a given structure.
+
+    `may_pend` allows a carry that the adder tree has still to add, and LUT6_2.
+    """
+    if structure == "rows" and may_pend:
+        ways = [_rows_product(weight, weight_bits, activation, activation_bits)]
+        ways += _selected_products(weight, weight_bits, activation, activation_bits)
+        return min(ways, key=lambda way: way.row_sites + way.word_bounds.bits)
+    if structure == "rows":
+        return _rows_product(weight, weight_bits, activation, activation_bits)
+    return ProductPlan(structure, weight, activation, weight_bits, activation_bits)
+
+
+def _selected_products(
+    weight: Bounds, weight_bits: int, activation: Bounds, activation_bits: int
+) -> list[ProductPlan]:
+    """Return the products by selection and rows, with the digits of either operand."""
+    sides = ((activation, activation_bits), (weight, weight_bits))
+    found = []
+    for by_weight in (True, False):
+        multiplicand, multiplier = sides if by_weight else sides[::-1]
+        if multiplier[1] < 2 or (multiplier[0].low == multiplier[0].high):
+            continue
+        for inverts_zero in (False, True):
+            selection, rows, pending = selected_rows(*multiplicand, *multiplier, inverts_zero)
+            found.append(
+                ProductPlan(
+                    "rows",
+                    weight,
+                    activation,
+                    weight_bits,
+                    activation_bits,
+                    rows,
+                    by_weight,
+                    selection,
+                    pending,
+                )
+            )
+    return found
+
+
+def _rows_product(
+    weight: Bounds, weight_bits: int, activation: Bounds, activation_bits: int
+) -> ProductPlan:
+    """Return the product of Booth rows only."""
     by_weight = booth_rows(activation, activation_bits, weight, weight_bits)
     by_activation = booth_rows(weight, weight_bits, activation, activation_bits)
     weight_first = sum(r.width for r in by_weight) <= sum(r.width for r in by_activation)
     return ProductPlan(
-        structure,
+        "rows",
         weight,
         activation,
         weight_bits,

@@ -7,11 +7,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.accumulators import AccumulatorKind
-from hw.plan import AccumulatePlan
+from hw.plan import AccumulatePlan, Bounds, Sign, Word
 from hw.rtl.bits import extend, named
 from hw.rtl.library import place
+from hw.rtl.sums import Summand, add_words, pending_bit
 
 SPECIAL_FLAGS = ("nan", "pos_inf", "neg_inf")
+_SUFFIXES = ("", "_1")
 INLINE_TOP_BITS = 3
 """Up to so many top bits are compared within the LUT that clamps a bit."""
 
@@ -104,9 +106,10 @@ class Fits(wiring.Component):
 
 
 class Accumulator(wiring.Component):
-    """Adds one addend per step and keeps the sum.
+    """Adds one or two words per step and keeps the sum.
 
-    Ports: `valid` and `last` (see `hw.design`), `addend` (`negate` if it has a sign of its own),
+    Ports: `valid` and `last` (see `hw.design`), `addend` (with `negate` if it has a sign of its
+    own, `carry` if a bit is still to be added), the same with the suffix ``_1`` for a second word,
     `total` and `total_valid` one cycle later, sticky flags; `step_<flag>` inputs say that a special
     operand was seen. Latency 1 cycle, initiation interval 1; synchronous reset to 0. EXACT and WRAP
     wrap modulo ``2**bits`` (EXACT raises `overflow`), SATURATE clamps each step.
@@ -114,7 +117,12 @@ class Accumulator(wiring.Component):
 
     def __init__(self, plan: AccumulatePlan) -> None:
         self.plan = plan
-        super().__init__(step_ports(plan.addend.bits, plan.relative, plan.bits, plan.flags))
+        ports = step_ports(plan.addend.bits, False, plan.bits, plan.flags)
+        for word, suffix in zip(plan.words, _SUFFIXES, strict=False):
+            ports[f"addend{suffix}"] = In(word.bounds.bits)
+            if word.pending:
+                ports[f"{word.sign.value}{suffix}"] = In(1)
+        super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
         """Build the row, the limit and the registers."""
@@ -122,18 +130,43 @@ class Accumulator(wiring.Component):
         plan, width = self.plan, self.plan.sum_bits
         registers = SumRegisters(m, self, plan.total_on_last)
         state = registers.register("accumulator", plan.bits)
+        exact = named(m, "exact", self._sum(m, platform, state), width)
+        registers.follow(state, self._limited(m, platform, exact), self.total)
+        registers.flags(plan.flags, self._overflowed(state, exact))
+        return m
+
+    def take(self, m: Module, summands: list[Summand]) -> None:
+        """Connect the words of a step."""
+        for summand, suffix in zip(summands, _SUFFIXES, strict=False):
+            m.d.comb += getattr(self, f"addend{suffix}").eq(summand.value)
+            pending = pending_bit(self, suffix)
+            if pending is not None:
+                m.d.comb += pending.eq(summand.pending)
+
+    def _sum(self, m: Module, platform: object, state: Signal) -> Value:
+        plan, width = self.plan, self.plan.sum_bits
+        if len(plan.words) > 1:
+            return self._sum_of_three(m, platform, state)
         before = extend(state, width, signed=True)
         addend = extend(self.addend, width, plan.addend.signed)
         if plan.relative:
             # Yosys feeds the carry chain with the wire declared first: the register, a bare net.
             step = named(m, "signed_addend", addend ^ self.negate.replicate(width))
-            terms = before + step + self.negate
-        else:
-            terms = before + addend
-        exact = named(m, "exact", terms, width)
-        registers.follow(state, self._limited(m, platform, exact), self.total)
-        registers.flags(plan.flags, self._overflowed(state, exact))
-        return m
+            return before + step + self.negate
+        return before + addend + self.carry if plan.words[0].pending else before + addend
+
+    def _sum_of_three(self, m: Module, platform: object, state: Signal) -> Value:
+        plan = self.plan
+        reach = 1 << (plan.bits - 1)
+        words = (Word.plain(Bounds(-reach, reach - 1)), *plan.words)
+        operands = [Summand(state, None)]
+        carries: list[Value] = []
+        for word, suffix in zip(plan.words, _SUFFIXES, strict=True):
+            pending = pending_bit(self, suffix)
+            inverts = pending if word.sign is Sign.NEGATE else None
+            operands.append(Summand(getattr(self, f"addend{suffix}"), inverts))
+            carries += [] if pending is None else [pending]
+        return add_words(m, platform, words, operands, carries, plan.sum_bits)
 
     def _limited(self, m: Module, platform: object, exact: Value) -> Value:
         bits = self.plan.bits
@@ -151,7 +184,13 @@ class Accumulator(wiring.Component):
         return named(m, "limited", Cat(clamped, negative))
 
     def _overflowed(self, state: Value, exact: Value) -> Value:
-        """Two's complement overflow: both terms have one sign and the sum the other."""
+        """Two's complement overflow: both terms have one sign and the sum the other.
+
+        A sum wide enough to be exact overflows if its top bits are not all the same.
+        """
+        if len(exact) > self.plan.bits:
+            top = exact[self.plan.bits - 1 :]
+            return top.any() & ~top.all()
         addend = self.addend[-1] if self.plan.addend.signed else Const(0)
         if self.plan.relative:
             addend = addend ^ self.negate

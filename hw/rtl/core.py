@@ -6,11 +6,18 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.plan import AccumulatePlan, CorePlan, LanePlan, WindowAccumulatePlan
+from hw.plan import (
+    AccumulatePlan,
+    CorePlan,
+    LanePlan,
+    SumTree,
+    WindowAccumulatePlan,
+)
 from hw.rtl.accumulate import SPECIAL_FLAGS, Accumulator
 from hw.rtl.bits import any_of
 from hw.rtl.lane import Lane
 from hw.rtl.library import place
+from hw.rtl.sums import Summand, build_sums, pending_bit
 from hw.rtl.tree import Addend, build_tree
 from hw.rtl.window import WindowAccumulator, WindowLane, build_alignment
 
@@ -45,29 +52,47 @@ class Core(wiring.Component):
         lanes = self._lanes(m, platform)
         if isinstance(plan.accumulate, AccumulatePlan):
             accumulator: Accumulator | WindowAccumulator = Accumulator(plan.accumulate)
-            addends = [Addend(lane.value, getattr(lane, "negate", None)) for lane in lanes]
         else:
             assert plan.align is not None
             accumulator = WindowAccumulator(plan.accumulate)
-            addends = build_alignment(m, platform, plan.align, lanes, accumulator)
             m.d.comb += self.exponent.eq(accumulator.exponent)
         place(m, platform, "accumulate", accumulator, clocked=True)
-        step = build_tree(m, platform, plan.tree, addends)
+        self._add_lanes(m, platform, lanes, accumulator)
         m.d.comb += [
             accumulator.valid.eq(self.valid),
             accumulator.last.eq(self.last),
-            accumulator.addend.eq(step.value),
             self.total.eq(accumulator.total),
             self.total_valid.eq(accumulator.total_valid),
         ]
-        if step.negate is not None:
-            m.d.comb += accumulator.negate.eq(step.negate)
         for flag in plan.accumulate.flags:
             m.d.comb += getattr(self, flag).eq(getattr(accumulator, flag))
             if flag in SPECIAL_FLAGS:
                 seen: list[Value] = [getattr(lane, flag) for lane in lanes]
                 m.d.comb += getattr(accumulator, f"step_{flag}").eq(any_of(seen))
         return m
+
+    def _add_lanes(
+        self,
+        m: Module,
+        platform: object,
+        lanes: list[Lane | WindowLane],
+        accumulator: Accumulator | WindowAccumulator,
+    ) -> None:
+        """Build the tree from the lanes to the accumulator."""
+        plan = self.plan
+        if isinstance(plan.tree, SumTree):
+            assert isinstance(accumulator, Accumulator)
+            words = [Summand(lane.value, pending_bit(lane)) for lane in lanes]
+            accumulator.take(m, build_sums(m, platform, plan.tree, words))
+            return
+        if plan.align is not None:
+            addends = build_alignment(m, platform, plan.align, lanes, accumulator)
+        else:
+            addends = [Addend(lane.value, getattr(lane, "negate", None)) for lane in lanes]
+        step = build_tree(m, platform, plan.tree, addends)
+        m.d.comb += accumulator.addend.eq(step.value)
+        if step.negate is not None:
+            m.d.comb += accumulator.negate.eq(step.negate)
 
     def _lanes(self, m: Module, platform: object) -> list[Lane | WindowLane]:
         plan = self.plan.lane

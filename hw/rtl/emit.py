@@ -11,11 +11,13 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import Design
+from hw.design import BroadcastTile, Design
 from hw.plan import Plan, plan
 from hw.rtl.array import SystolicArray
 from hw.rtl.core import Core
 from hw.rtl.library import Library
+from hw.rtl.tile import Tile
+from hw.rtl.xilinx import models
 from hw.target import Target
 
 MARK = "// macloom "
@@ -89,9 +91,11 @@ class FlatArray(wiring.Component):
 
 
 def build(hardware_plan: Plan) -> wiring.Component:
-    """Return the Amaranth component of a plan: `Core`, or `SystolicArray` with its streams."""
+    """Return the Amaranth component of a plan: `Core`, `Tile`, or `SystolicArray` with streams."""
     if hardware_plan.array is not None:
         return SystolicArray(hardware_plan)
+    if isinstance(hardware_plan.design, BroadcastTile):
+        return Tile(hardware_plan)
     return Core(hardware_plan.core)
 
 
@@ -109,11 +113,12 @@ def emit(design: Design, target: Target) -> Emitted:
     from hw.yosys import clean_verilog
 
     hardware_plan = plan(design, target)
-    flat = FlatArray(hardware_plan) if hardware_plan.array else Core(hardware_plan.core)
+    flat = FlatArray(hardware_plan) if hardware_plan.array else build(hardware_plan)
     top = design.slug
-    library = Library(f"{top}_")
+    library = Library(f"{top}_", target.primitives)
     text = library.convert(flat, top)
     body = clean_verilog(text, top, kept=library.names.__contains__)
+    body += models(library.prefix, library.used_primitives)
     record = {
         "version": RECORD_VERSION,
         "design": design.to_record(),

@@ -10,7 +10,7 @@ from hw.formats import Format
 from hw.plan import LanePlan, OperandPlan
 from hw.rtl.bits import extend, named
 from hw.rtl.operand import Operand, unpack_both
-from hw.rtl.product import build_product, place_table
+from hw.rtl.product import build_word, place_table
 from hw.rtl.shift import build_shift
 
 
@@ -18,7 +18,8 @@ class Lane(wiring.Component):
     """Exact product of one weight and one activation: ``(−1)^negate · value``.
 
     Ports: `weight`, `activation` (codes), `value` (signed if its range is), `negate` (present if an
-    operand has a sign of its own), `nan`, `pos_inf`, `neg_inf` as far as the plan has them.
+    operand has a sign of its own), `carry` (present if 1 may still have to be added to the value),
+    `nan`, `pos_inf`, `neg_inf` as far as the plan has them.
     Combinational. A special operand gives value 0.
     """
 
@@ -27,10 +28,10 @@ class Lane(wiring.Component):
         ports = {
             "weight": In(plan.weight.format.bits),
             "activation": In(plan.activation.format.bits),
-            "value": Out(plan.bounds.bits),
+            "value": Out(plan.word.bounds.bits),
         }
-        if plan.has_negate:
-            ports["negate"] = Out(1)
+        if plan.word.pending:
+            ports[plan.word.sign.value] = Out(1)
         super().__init__(ports | {flag: Out(1) for flag in plan.flags})
 
     def elaborate(self, platform: object) -> Module:
@@ -48,9 +49,12 @@ class Lane(wiring.Component):
         plan = self.plan
         if plan.is_table:
             return self._magnitude_table(m, platform)
-        product = build_product(
+        product, carry = build_word(
             m, platform, plan.product, weight.significand, activation.significand
         )
+        if carry is not None:
+            m.d.comb += self.carry.eq(carry)
+            return product
         if plan.shift is None:
             return extend(product, plan.bounds.bits, plan.bounds.signed)
         shifting = [

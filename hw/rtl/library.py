@@ -19,17 +19,31 @@ class Library:
     ----------
     prefix
         Starts the name of every collected module, so that designs can share a project.
+    primitives
+        Whether the modules may instantiate primitives of the target (`hw.rtl.xilinx`).
 
     """
 
-    def __init__(self, prefix: str = "") -> None:
+    def __init__(self, prefix: str = "", primitives: bool = False) -> None:
         self.prefix = prefix
+        self.primitives = primitives
+        self._used: set[str] = set()
         self._components: dict[str, wiring.Component] = {}
 
     @property
     def names(self) -> frozenset[str]:
         """Names of the modules collected so far."""
         return frozenset(self._components)
+
+    @property
+    def used_primitives(self) -> frozenset[str]:
+        """Kinds of primitives instantiated so far."""
+        return frozenset(self._used)
+
+    def primitive(self, kind: str) -> str:
+        """Return the name of the module that holds a primitive, and remember that it is used."""
+        self._used.add(kind)
+        return self.prefix + kind
 
     def instance(self, module: str, component: wiring.Component, clocked: bool) -> Instance:
         """Return an instance of a module, connected to the component's own port signals."""

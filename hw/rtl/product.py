@@ -2,13 +2,84 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.plan import BoothRow, ProductPlan
+from hw.plan import BoothRow, DigitSelection, ProductPlan
 from hw.rtl.bits import extend, named, read
 from hw.rtl.library import place
+from hw.rtl.xilinx import Function, dual_lut, native
+
+
+class DigitSelector(wiring.Component):
+    """The multiple of the lowest digit, its 1 pending: `multiplicand`, `digit`; `sum`, `carry`.
+
+    Combinational; two bits per LUT6_2, or plain logic where primitives are not used.
+    """
+
+    def __init__(self, plan: DigitSelection) -> None:
+        self.plan = plan
+        super().__init__(
+            {
+                "multiplicand": In(plan.multiplicand_bits),
+                "digit": In(2),
+                "sum": Out(plan.width),
+                "carry": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Select bit by bit, in pairs."""
+        m = Module()
+        plan, library = self.plan, native(platform)
+        fill = self.multiplicand[-1] if plan.multiplicand_signed else Const(0)
+        word = Cat(Const(0, 1), self.multiplicand, fill)
+        outputs: list[Value] = []
+        places = range(plan.own_bits + plan.inverts_zero)
+        for first in places[::2]:
+            pair = [self._function(i) for i in (first, first + 1)]
+            inputs = [*(word[i] for i in range(first, min(first + 3, len(word)))), *self.digit]
+            if library is None:
+                outputs += [_expression(inputs, function) for function in pair]
+            else:
+                outputs += dual_lut(m, library, f"bits{first}", inputs, *pair)
+        negates = outputs[plan.own_bits] if plan.inverts_zero else self.digit[1]
+        signed = outputs[plan.own_bits - 1] if plan.multiplicand_signed else negates
+        bits = outputs[: plan.own_bits]
+        m.d.comb += [
+            self.carry.eq(negates),
+            self.sum.eq(Cat(*bits, *[signed] * (plan.width - len(bits)))),
+        ]
+        return m
+
+    def _function(self, place: int) -> Function:
+        """Return one bit as a function of three multiplicand bits, from the pair's, and the digit.
+
+        Beyond the bits stands whether the multiple is inverted.
+        """
+
+        def value(*inputs: int) -> int:
+            *bits, low, high = inputs
+            digit = low | high << 1
+            negates = self.plan.negates(digit)
+            if place >= self.plan.own_bits:
+                return negates
+            here = place % 2
+            chosen = bits[here + 1] if digit & 1 else bits[here] if digit else 0
+            return chosen ^ negates
+
+        return value
+
+
+def _expression(inputs: Sequence[Value], function: Function) -> Value:
+    """Return a function of single bits as a table."""
+    count = len(inputs)
+    values = [bool(function(*(code >> i & 1 for i in range(count)))) for code in range(1 << count)]
+    truth = sum(value << code for code, value in enumerate(values))
+    return Const(truth, 1 << count).bit_select(Cat(*inputs), 1)
 
 
 class BoothRowAdder(wiring.Component):
@@ -94,29 +165,51 @@ def booth_name(row: BoothRow) -> str:
     return f"booth_row_{sign}{row.multiplicand_bits}_d{digit}_{before}_{row.width}"
 
 
+def selection_name(plan: DigitSelection) -> str:
+    """Return the module name of a selection."""
+    sign = "s" if plan.multiplicand_signed else "u"
+    kind = "_n" if plan.inverts_zero else ""
+    return f"digit_{sign}{plan.multiplicand_bits}{kind}_{plan.width}"
+
+
 def build_product(
     m: Module, platform: object, plan: ProductPlan, weight: Value, activation: Value
 ) -> Value:
-    """Add the product's hardware to a module and return the product, as wide as its range."""
+    """Add the hardware of a product without a pending carry to a module; return the product."""
+    word, carry = build_word(m, platform, plan, weight, activation)
+    assert carry is None
+    return word
+
+
+def build_word(
+    m: Module, platform: object, plan: ProductPlan, weight: Value, activation: Value
+) -> tuple[Value, Value | None]:
+    """Add the product's hardware to a module; return its word and what is still to be added."""
     if plan.structure == "rows":
         return _build_rows(m, platform, plan, weight, activation)
     if plan.structure == "table":
-        return place_table(m, platform, plan, _entries(plan), weight, activation)
+        return place_table(m, platform, plan, _entries(plan), weight, activation), None
     block = Multiplier(plan)
     name = f"multiplier_{plan.weight_bits}_{plan.activation_bits}"
     place(m, platform, name, block)
     m.d.comb += [block.weight.eq(weight), block.activation.eq(activation)]
-    return block.product
+    return block.product, None
 
 
 def _build_rows(
     m: Module, platform: object, plan: ProductPlan, weight: Value, activation: Value
-) -> Value:
+) -> tuple[Value, Value | None]:
     multiplier, multiplicand = (
         (weight, activation) if plan.weight_is_multiplier else (activation, weight)
     )
     done: list[Value] = []
     previous: Value | None = None
+    carry: Value | None = None
+    if plan.selection is not None:
+        selector = DigitSelector(plan.selection)
+        place(m, platform, selection_name(plan.selection), selector)
+        m.d.comb += [selector.multiplicand.eq(multiplicand), selector.digit.eq(multiplier[:2])]
+        previous, carry = selector.sum, selector.carry
     for j, row in enumerate(plan.rows):
         adder = BoothRowAdder(row)
         place(m, platform, booth_name(row), adder, j)
@@ -130,7 +223,7 @@ def _build_rows(
             m.d.comb += adder.previous.eq(previous[2:] if len(previous) > 2 else previous[-1])
         previous = adder.sum
     assert previous is not None
-    return named(m, "product", Cat(*done, previous), plan.bounds.bits)
+    return named(m, "product", Cat(*done, previous), plan.word_bounds.bits), carry
 
 
 def _entries(plan: ProductPlan) -> list[int]:
