@@ -9,9 +9,21 @@ _MINIFLOAT = "Aggarwal et al., arXiv 2311.12359: every code a number"
 _APOT = "additive powers of two, arXiv 1909.13144"
 _POSIT = "Standard for Posit Arithmetic (2022)"
 
+_P3109 = "IEEE P3109 interim report 4.0 (unapproved draft)"
+_SYMMETRIC = "two's complement without its most negative code, as symmetric quantisation uses it"
+_BIPOLAR = "bipolar-INT, Ma et al., arXiv 2409.17870: odd integers"
+
 CATALOGUE: dict[str, str] = {
     **{f"int{bits}": "two's complement" for bits in (2, 3, 4, 5, 6, 7, 8, 16)},
     **{f"uint{bits}": "unsigned binary" for bits in (1, 2, 3, 4, 5, 6, 7, 8, 16)},
+    **{f"int{bits}s": _SYMMETRIC for bits in (3, 4, 6, 8, 16)},
+    "ternary": "-1, 0, 1; TBT, arXiv 2306.01841",
+    "binary": "-1 and +1, sign(0) = +1; TBT, arXiv 2306.01841",
+    **{f"bipolar{bits}": _BIPOLAR for bits in (2, 3, 4, 8)},
+    **{f"sm{bits}": "sign and magnitude, two zeros" for bits in (4, 8)},
+    "fixed<8,2>": "MXINT8, OCP microscaling formats (MX) v1.0: i/64",
+    "fixed<8,2>s": "MXINT8 without -2, which OCP MX v1.0 allows to leave unused",
+    "e0m7finite": "MXINT8 in sign and magnitude, as the microxcaling library has it",
     "fixed<8,4>": "ap_fixed, AMD Vitis HLS manual",
     "fixed<16,8>": "ap_fixed, AMD Vitis HLS manual",
     "ufixed<8,4>": "ap_fixed, AMD Vitis HLS manual",
@@ -20,6 +32,9 @@ CATALOGUE: dict[str, str] = {
     "e3m2fn": _OCP_MX,
     "e2m3fn": _OCP_MX,
     "e2m1fn": _OCP_MX,
+    "e8m0fnu": f"{_OCP_MX}: block scale E8M0",
+    "ue4m3fn": "E4M3 without its sign: the block scales of NVFP4 (UE4M3 of NVIDIA PTX)",
+    "ue5m3fn": "unsigned E5M3 block scales; bias and NaN read as in OFP8 E4M3",
     "e4m3fnuz": _ML_DTYPES,
     "e5m2fnuz": _ML_DTYPES,
     "e4m3b11fnuz": _ML_DTYPES,
@@ -32,6 +47,12 @@ CATALOGUE: dict[str, str] = {
     "e2m2finite": _MINIFLOAT,
     "e1m2finite": _MINIFLOAT,
     "e3m0finite": _MINIFLOAT,
+    "e4m3b4finite": "HFP8 forward, 1-4-3 with bias 4, Sun et al., NeurIPS 2019; no code reserved",
+    "radix4e3": "radix-4 FP4, 1-3-0, Sun et al., NeurIPS 2020",
+    **{f"binary8p{precision}se": _P3109 for precision in range(1, 8)},
+    **{f"binary8p{precision}ue": _P3109 for precision in (1, 2, 3, 4, 5)},
+    **{f"binary8p{precision}uf": _P3109 for precision in (1, 2, 3, 4, 5)},
+    **dict.fromkeys(("binary6p3se", "binary6p4se", "binary4p2se", "binary16p11se"), _P3109),
     **{
         f"fp{bits}_{special}": "BitMoD, arXiv 2411.11745"
         for bits in (3, 4)
