@@ -131,7 +131,15 @@ class _Version(argparse.Action):
 
 
 def _formats(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="NAME", help="describe this one")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="describe these: names, or files of codebooks"
+    )
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw their values instead; .png, .svg or .pdf"
+    )
+    parser.add_argument(
+        "--absolute", action="store_true", help="draw values as they are, not over the largest"
+    )
     add_json(parser)
 
 
@@ -223,7 +231,7 @@ def _add_output(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 COMMANDS: dict[str, tuple[str, str, Declare]] = {
-    "formats": ("list number formats, or describe one", "sweeps.commands:formats", _formats),
+    "formats": ("list number formats; describe or draw some", "sweeps.commands:formats", _formats),
     "generate": ("write the Verilog of a design", "sweeps.commands:generate", _generate),
     "simulate": (
         "run a design's Verilog against the golden model",

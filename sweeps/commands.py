@@ -21,15 +21,32 @@ _TITLES = {"lut": "LUT", "sites": "sites", "ff": "FF", "carry": "carry", "dsp": 
 
 
 def formats(arguments: argparse.Namespace) -> int:
-    """``macloom formats [NAME]``."""
+    """``macloom formats [NAME …] [--plot FILE]``."""
     from sweeps import describe
 
-    if arguments.name is None:
+    if arguments.plot is not None:
+        return _plot_formats(arguments)
+    if not arguments.names:
         rows = describe.catalogue()
         print(json_text(rows) if arguments.json else describe.catalogue_text(rows))
-        return FINE
-    record = describe.record(arguments.name)
-    print(json_text(record) if arguments.json else describe.text(arguments.name))
+    elif arguments.json:
+        records = [describe.record(name) for name in arguments.names]
+        print(json_text(records if len(records) > 1 else records[0]))
+    else:
+        print("\n\n".join(describe.text(name) for name in arguments.names))
+    return FINE
+
+
+def _plot_formats(arguments: argparse.Namespace) -> int:
+    from sweeps.codebooks import parse_or_read
+    from sweeps.format_figure import save_formats
+
+    if not arguments.names:
+        raise ValueError("--plot needs the names of formats to draw")
+    shown = [parse_or_read(name) for name in arguments.names]
+    paths = [str(path) for path in save_formats(shown, arguments.plot, arguments.absolute)]
+    names = [format.name for format in shown]
+    print(json_text({"formats": names, "files": paths}) if arguments.json else "\n".join(paths))
     return FINE
 
 

@@ -52,6 +52,23 @@ def json_text(record: Any) -> str:
     return json.dumps(record, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
 
 
+def read_text(path: Path) -> str:
+    """Return what a text file holds.
+
+    Raises
+    ------
+    ValueError
+        If it is not UTF-8.
+    OSError
+        If it cannot be read.
+
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text at byte {error.start}") from None
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """Return the mapping a YAML or JSON file holds.
 
@@ -63,10 +80,7 @@ def read_record(path: Path) -> dict[str, Any]:
         If it cannot be read.
 
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 text at byte {error.start}") from None
+    text = read_text(path)
     value = _from_json(text, path) if path.suffix == ".json" else _from_yaml(text, path)
     if not isinstance(value, dict):
         raise ValueError(f"{path}: must hold a mapping of keys to values")

@@ -6,13 +6,10 @@ without touching matplotlib's global state; equal points give equal bytes.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,6 +18,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.transforms import blended_transform_factory
 
 from sweeps.accuracy import wilson
+from sweeps.canvas import figure_bytes, settings
 from sweeps.files import write_whole
 from sweeps.foreign import Peer
 from sweeps.frame import OBJECTIVES, set_frame
@@ -28,8 +26,6 @@ from sweeps.looks import BLACK, GREY, LAYOUTS, LOOKS, Layout
 from sweeps.naming import name_points
 from sweeps.peers import draw_peers, placed
 from sweeps.points import Point, front_numbers
-
-_NOT_OURS = ("backend", "backend_fallback", "interactive", "toolbar", "timezone", "docstring")
 
 
 def save_figure(
@@ -45,10 +41,10 @@ def save_figure(
         If a file cannot be written.
     """
     paths = stem.with_name(f"{stem.name}.png"), stem.with_name(f"{stem.name}.svg")
-    with _settings():
+    with settings():
         figure = draw(points, layout, peers)
         for path in paths:
-            write_whole(path, _bytes(figure, path.suffix[1:], layout))
+            write_whole(path, figure_bytes(figure, path.suffix[1:], LAYOUTS[layout].dpi))
     return paths
 
 
@@ -71,28 +67,8 @@ def render(
     ValueError
         If there are no points, they are of several networks or targets, or a peer does not fit.
     """
-    with _settings():
-        return _bytes(draw(points, layout, peers), kind, layout)
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Matplotlib's defaults whatever the user's are, and SVG without random names."""
-    own: dict[Any, Any] = {
-        "svg.hashsalt": "macloom",
-        "svg.fonttype": "path",
-        "path.simplify": False,
-    }
-    usual: dict[Any, Any] = {k: v for k, v in mpl.rcParamsDefault.items() if k not in _NOT_OURS}
-    with mpl.rc_context({**usual, **own}):
-        yield
-
-
-def _bytes(figure: Figure, kind: str, layout: str) -> bytes:
-    stream = io.BytesIO()
-    dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {"Software": None}}
-    figure.savefig(stream, format=kind, dpi=LAYOUTS[layout].dpi, metadata=dates[kind])
-    return stream.getvalue()
+    with settings():
+        return figure_bytes(draw(points, layout, peers), kind, LAYOUTS[layout].dpi)
 
 
 def draw(points: Sequence[Point], layout: str = "wide", peers: Sequence[Peer] = ()) -> Figure:

@@ -6,7 +6,6 @@ tables that have no other name: ``codebook<-1,-0.5,0,0.5,1>``.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -91,6 +90,8 @@ class CodebookFormat(TableFormat):
         plain = plain.replace("-", "n").replace(".", "p")
         if len(plain) <= _LONGEST_SLUG:
             return plain
+        import hashlib  # seldom needed, and slow to load
+
         digest = hashlib.sha256(self.name.encode()).hexdigest()[:12]
         return "_".join(["codebook", *filter(None, [self.label]), f"{len(self.entries)}", digest])
 
