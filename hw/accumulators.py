@@ -60,7 +60,8 @@ class Accumulator:
         FLOATING has all three; SATURATE has STEP and ONCE; all others are STEP. (A sum that
         wraps is the same in all modes.)
     format
-        The minifloat of FLOATING, None otherwise: signed, with subnormals, at most 32 bits.
+        The minifloat of FLOATING, None otherwise: signed, with subnormals, E and M at least 1, at
+        most 32 bits.
 
     Notes
     -----
@@ -186,8 +187,10 @@ def _check_mode(kind: AccumulatorKind, mode: AccumulatorMode) -> None:
 def _checked_format(format: MinifloatFormat | None) -> MinifloatFormat:
     if not isinstance(format, MinifloatFormat):
         raise ValueError(f"a floating accumulator has a minifloat, not {format}")
-    if not format.signed or not getattr(format, "subnormals", True):
+    if not format.signed or not format.subnormals:
         raise ValueError(f"a floating accumulator is signed and has subnormals, {format} is not so")
+    if not format.exponent_bits or not format.fraction_bits:
+        raise ValueError(f"a floating accumulator has E >= 1 and M >= 1, not {format}")
     if format.bits > MAXIMUM_FLOAT_BITS:
         raise ValueError(
             f"a floating accumulator has at most {MAXIMUM_FLOAT_BITS} bits, "

@@ -327,6 +327,7 @@ def test_impossible_accumulators(arguments, message):
         ({"accumulator": "exact:x"}, "accumulator is exact[:TERMS], wrap:BITS"),
         ({"accumulator": "uint20"}, "an accumulator format is a minifloat or signed fixed point"),
         ({"accumulator": "float:int8"}, "a floating accumulator has a minifloat, not int8"),
+        ({"accumulator": "e4m0fn"}, "a floating accumulator has E >= 1 and M >= 1, not e4m0fn"),
         ({"accumulator": "float:fp33"}, "unknown format 'fp33'"),
         ({"accumulator": "float:fp16:twice"}, "accumulator is exact[:TERMS], wrap:BITS"),
         ({"accumulator": "float:fp16:step:9"}, "only the accumulator mode once counts terms"),

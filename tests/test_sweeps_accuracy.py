@@ -335,7 +335,7 @@ def test_wilson_interval():
         ({"weight": "uint4"}, "must be signed"),
         ({"activation": "nonsense"}, "nonsense"),
         ({"accumulator": "exactly"}, "accumulator"),
-        ({"accumulator": "fixed<20,4>"}, "must be exact, wrap, saturate or window"),
+        ({"accumulator": "fixed<20,4>"}, "must be exact, wrap, saturate, window or float"),
         ({"method": "mean"}, "method must be one of"),
         ({"first": "int7"}, "must be one of same, int8, float, not 'int7'"),
         ({"lanes": 0}, "lanes"),
