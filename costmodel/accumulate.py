@@ -26,7 +26,9 @@ def accumulate(plan: AccumulatePlan, target: Coefficients) -> Cost:
     registers. Saturation adds a LUT per bit but the highest, and apart from them what decides
     whether the sum fits, unless that is a matter of three bits.
     """
-    count = control_luts(plan.flags, plan.total_on_last, target) + _saturation_luts(plan, target)
+    count = control_luts(plan.flags, plan.total_on_last, target, plan.lean) + _saturation_luts(
+        plan, target
+    )
     if len(plan.words) > 1:
         return dual_row(plan.sum_bits) + luts(count, ff=plan.ff)
     row = adding_row(
@@ -61,12 +63,15 @@ def adding_row(
     return row_cost(row, target) if is_chain(width, target) else luts(narrow_luts(row, target))
 
 
-def control_luts(flags: tuple[str, ...], total_on_last: bool, target: Coefficients) -> float:
+def control_luts(
+    flags: tuple[str, ...], total_on_last: bool, target: Coefficients, lean: bool = False
+) -> float:
     """Return the LUTs of control and sticky flags.
 
-    A flag takes one, and one more shows two infinities as NaN.
+    Lean control is one LUT, with the sign of a lone product in it or not. A flag takes one, and one more shows two infinities as NaN.
     """
-    control = target.of("accumulate", "control_on_last" if total_on_last else "control")
+    name = "lean_control" if lean else "control_on_last" if total_on_last else "control"
+    control = target.of("accumulate", name)
     return control + len(flags) + ("pos_inf" in flags)
 
 

@@ -10,7 +10,7 @@ from costmodel.cost import Cost, luts
 from costmodel.measured import measured
 from costmodel.shift import shift
 from hw.formats import MinifloatFormat, Specials
-from hw.plan import FlagTree, LanePlan, OperandPlan, classes
+from hw.plan import FlagTree, LanePlan, OperandPlan, SignPair, classes
 
 WIDEST_ECP5_FUNCTION = 7
 """Inputs of the widest function that ECP5 makes of LUTs and multiplexers."""
@@ -25,7 +25,13 @@ def lane_glue(plan: LanePlan, target: Coefficients) -> Cost:
     if not plan.is_table:
         flagged = bool(plan.flags)
         count += sum(unpack_luts(operand, needs_normal, flagged, target) for operand in operands)
-    return luts(count + (plan.weight.has_sign and plan.activation.has_sign))
+    signs = plan.weight.has_sign and plan.activation.has_sign and not plan.signs_apart
+    return luts(count + signs)
+
+
+def sign_pair(plan: SignPair, target: Coefficients) -> Cost:
+    """Return the cost of the signs of two products."""
+    return luts(1)
 
 
 @cache

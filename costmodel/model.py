@@ -12,7 +12,8 @@ from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, total
-from costmodel.lanes import flag_tree, lane_glue, lane_shift
+from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
+from costmodel.merged import merged_accumulate, merged_lane_cells, merged_lane_glue, merged_row
 from costmodel.products import lane_product
 from costmodel.rows import adder, sum_row
 from costmodel.window import align, exponent_maximum, window_accumulate, window_lane
@@ -25,8 +26,12 @@ from hw.plan import (
     ExponentMaximum,
     FlagTree,
     LanePlan,
+    MergedAccumulatePlan,
+    MergedLanePlan,
+    MergedRow,
     Plan,
     ProductPlan,
+    SignPair,
     SumRow,
     WindowAccumulatePlan,
     WindowLanePlan,
@@ -45,7 +50,11 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     ProductPlan: (),  # counted with its lane, whose formats fill a table
     AdderRow: (("adder row", adder),),
     SumRow: (("adder row", sum_row),),
+    SignPair: (("signs", sign_pair),),
     AccumulatePlan: (("accumulator", accumulate),),
+    MergedLanePlan: (("unpack", merged_lane_glue), ("product and shift", merged_lane_cells)),
+    MergedRow: (("merged row", merged_row),),
+    MergedAccumulatePlan: (("accumulator", merged_accumulate),),
     FlagTree: (("flag tree", flag_tree),),
     ArrayPlan: (("array shell", array_shell),),
     WindowLanePlan: (("unpack", window_lane), ("product", lane_product)),
@@ -138,7 +147,7 @@ def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
         ff=whole.ff,
         carry=whole.carry,
         dsp=whole.dsp,
-        target=built.target.name,
+        target=built.target.label,
         design=built.design.to_record(),
         breakdown=tuple(
             Part(label, count, round(c.lut), round(c.sites), c.ff, c.carry)

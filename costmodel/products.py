@@ -22,7 +22,9 @@ def lane_product(lane: LanePlan | WindowLanePlan, target: Coefficients) -> Cost:
         return start + total(booth_row(row, target) for row in plan.rows)
     if plan.structure == "table":
         known = measured(target.target, "table", table_key(lane))
-        return luts(table_luts(table_entries(lane), target)) if known is None else known
+        if known is not None:
+            return known
+        return luts(table_luts(plan.entries, target) - len(plan.pairs))
     if plan.structure == "dsp" and fits_dsp(plan, target):
         return Cost(dsp=1)
     return multiplier(plan, target)
@@ -121,19 +123,3 @@ def _support(function: int, inputs: int) -> int:
         low = ((1 << size) - 1) // ((1 << step) + 1)
         depends += (function & low) != (function >> step & low)
     return depends
-
-
-def table_entries(lane: LanePlan | WindowLanePlan) -> list[int]:
-    """Return a lane's table, as `hw.rtl` fills it."""
-    weights, activations = _codes(lane, lane.weight), _codes(lane, lane.activation)
-    return [w * a for a in activations for w in weights]
-
-
-def _codes(lane: LanePlan | WindowLanePlan, operand: OperandPlan) -> list[int]:
-    if isinstance(lane, LanePlan) and lane.is_table:
-        return [operand.format.integer(code) for code in range(1 << operand.magnitude_code_bits)]
-    bits = operand.significand_bits
-    half = 1 << (bits - 1)
-    return [
-        code - (1 << bits) if operand.signed and code >= half else code for code in range(1 << bits)
-    ]

@@ -8,6 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+PORTABLE = "portable"
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -37,6 +39,8 @@ class Target:
         That switch ("" where DSP blocks are off unless asked for).
     use_dsp
         The switch that asks for DSP blocks ("" where they are on).
+    is_portable
+        Whether designs keep to plain Verilog although the target has primitives.
 
     """
 
@@ -51,10 +55,16 @@ class Target:
     synthesis: str
     no_dsp: str
     use_dsp: str
+    is_portable: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name by which `load` gives this target again, such as ``xcup`` or ``xcup:portable``."""
+        return f"{self.name}:{PORTABLE}" if self.is_portable else self.name
 
     def portable(self) -> Target:
         """Return the target with plain Verilog only: no instances of its primitives."""
-        return replace(self, primitives=False)
+        return replace(self, primitives=False, is_portable=True) if self.primitives else self
 
 
 @cache
@@ -73,7 +83,7 @@ def names() -> tuple[str, ...]:
 
 @cache
 def load(name: str) -> Target:
-    """Return a target by name.
+    """Return a target by name; ``:portable`` after it forbids its primitives.
 
     Raises
     ------
@@ -81,6 +91,9 @@ def load(name: str) -> Target:
         If there is no such target; the nearest name is suggested.
 
     """
+    base, mark, variant = name.partition(":")
+    if mark and variant == PORTABLE:
+        return load(base).portable()
     records = _records()
     if name not in records:
         near = difflib.get_close_matches(name, records, n=1)

@@ -103,6 +103,9 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--structure", help="auto, rows, table, behavioural or dsp (auto)")
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
     parser.add_argument("--target", help=f"xcup, xc7, ecp5 or ice40 ({DEFAULT_TARGET})")
+    parser.add_argument(
+        "--portable", action="store_true", help="plain Verilog: no LUT6_2 and CARRY4 of Xilinx"
+    )
 
 
 def add_foreign(parser: argparse.ArgumentParser, simulated: bool) -> None:
@@ -145,7 +148,7 @@ def design_of(arguments: argparse.Namespace) -> tuple[Design, str]:
     if arguments.design is None:
         if "kind" not in given:
             raise ValueError("a design needs its kind (mac, dot, array, tile) or --design FILE")
-        return from_record(given), arguments.target or DEFAULT_TARGET
+        return from_record(given), _target(arguments, DEFAULT_TARGET)
     record, target = _from_file(arguments.design)
     if given.get("kind", record.get("kind")) != record.get("kind"):
         raise ValueError(
@@ -155,7 +158,15 @@ def design_of(arguments: argparse.Namespace) -> tuple[Design, str]:
         from_record(record)
     except ValueError as error:
         raise ValueError(f"{arguments.design}: {error}") from None
-    return from_record(record | given), arguments.target or target
+    return from_record(record | given), _target(arguments, target)
+
+
+def _target(arguments: argparse.Namespace, default: str) -> str:
+    """Return the name of the target, as `hw.target.load` takes it."""
+    from hw.target import PORTABLE
+
+    name: str = arguments.target or default
+    return f"{name}:{PORTABLE}" if arguments.portable and ":" not in name else name
 
 
 def _from_file(path: Path) -> tuple[dict[str, Any], str]:

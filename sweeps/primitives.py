@@ -19,7 +19,7 @@ from amaranth.lib.wiring import In, Out
 
 from costmodel.lanes import classifier_key
 from costmodel.measured import product_key
-from costmodel.products import table_entries, table_key
+from costmodel.products import table_key
 from costmodel.rows import adder_key, booth_key
 from hw.accumulators import Accumulator, AccumulatorKind
 from hw.design import MAXIMUM_SIDE, OPERAND_SPECIALS, Mac, OutputStationaryArray
@@ -210,7 +210,7 @@ def tables(target: Target) -> Found:
             )
             if "table" in structures(design):
                 lane = plan_lane(design, target)
-                yield table_key(lane), ProductTable(lane.product, table_entries(lane)), False
+                yield table_key(lane), ProductTable(lane.product), False
 
 
 def infinity_lanes(target: Target) -> Found:

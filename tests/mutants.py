@@ -39,7 +39,7 @@ LIMIT = r"^(  assign limited\[7:0\] = check_fits \? .* : \{ .*), _\d+_ \};"
 CORE_MUTANTS = (
     Mutant("dead output", "mac", r"^    total <= .*;", "    total <= 0;"),
     Mutant("stuck valid", "mac", r"^    total_valid <= .*;", "    total_valid <= 1;"),
-    Mutant("valid without last", "mac", r"(= rst \? 1'h0 :) ends;", r"\1 valid;"),
+    Mutant("valid without last", "mac", r"(= rst \? 1'h0 :) clear;", r"\1 valid;"),
     Mutant(
         "dropped carry",
         "mac",

@@ -56,7 +56,7 @@ def test_a_tie_goes_to_the_plainer_structure():
     prices = {
         (found.sites, found.lut)
         for structure in ("behavioural", "rows", "table")
-        for found in [estimate(design.with_structure(structure), load("xcup"))]
+        for found in [estimate(design.with_structure(structure), load("xcup").portable())]
     }
     assert len(prices) == 1
     assert resolve(design, load("xcup")).structure == "behavioural"

@@ -1,6 +1,6 @@
 """Floor 1c: how a design is built: primitives that `hw.rtl` builds and `costmodel` sums."""
 
-from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, FlagTree, Plan, plan
+from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, FlagTree, Plan, SignPair, plan
 from hw.plan.lane import LanePlan, structures
 from hw.plan.operand import OperandPlan, classes
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
@@ -37,6 +37,7 @@ __all__ = [
     "ShiftLevel",
     "ShiftPlan",
     "Sign",
+    "SignPair",
     "SumRow",
     "SumTree",
     "TreePlan",

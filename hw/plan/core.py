@@ -43,6 +43,12 @@ class AccumulatePlan:
     total_on_last
         Whether the visible total changes only when a sum ends (cells of an array) instead of
         showing the running sum.
+    lean
+        Whether what clears the sum also says that it ends, which the reset of Xilinx registers,
+        dominating their enable, allows.
+    takes_signs
+        Whether the sign of the only word is made here, from both operands', beside what clears:
+        together they are one LUT6_2.
 
     """
 
@@ -51,6 +57,8 @@ class AccumulatePlan:
     words: tuple[Word, ...]
     flags: tuple[str, ...]
     total_on_last: bool
+    lean: bool = False
+    takes_signs: bool = False
 
     @property
     def addend(self) -> Bounds:
@@ -94,9 +102,16 @@ class CorePlan:
     tree: TreePlan | SumTree
     accumulate: AccumulatePlan | WindowAccumulatePlan
 
+    @property
+    def sign_pairs(self) -> int:
+        """Modules that make the signs of two lanes' products."""
+        apart = isinstance(self.lane, LanePlan) and self.lane.signs_apart
+        return -(-self.lanes // 2) if apart and self.lanes > 1 else 0
+
     def parts(self) -> Counter[Part]:
         """Return the primitives of the core with their counts."""
         found: Counter[Part] = Counter({self.lane: self.lanes, self.accumulate: 1})
+        found[SignPair()] += self.sign_pairs
         found[self.lane.product] += self.lanes
         if self.align is not None:
             found[ExponentMaximum(self.align.distance.exponent_bits)] += self.lanes - 1
@@ -109,6 +124,11 @@ class CorePlan:
             for level in self.tree.levels:
                 found.update(row for row in level if row is not None)
         return +found
+
+
+@dataclass(frozen=True, slots=True)
+class SignPair:
+    """Signs of two products, each the exclusive or of two bits, in one LUT6_2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +295,13 @@ def _plan_core(design: Design, target: Target) -> CorePlan:
     plain = plan_lane(design, target)
     adding, words = _plan_adding(lanes, plain.word, target)
     kept = AccumulatePlan(
-        design.accumulator.kind, design.accumulator_bits, words, design.flags, on_last
+        design.accumulator.kind,
+        design.accumulator_bits,
+        words,
+        design.flags,
+        on_last,
+        lean=target.primitives,
+        takes_signs=plain.signs_apart and lanes == 1,
     )
     return CorePlan(lanes, plain, None, adding, kept)
 

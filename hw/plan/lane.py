@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hw.design import Design
 from hw.plan.operand import OperandPlan
-from hw.plan.product import Bounds, ProductPlan, plan_product
+from hw.plan.product import Bounds, ProductPlan, plan_product, table_product
 from hw.plan.shift import ShiftPlan, plan_shift
 from hw.plan.sums import Sign, Word
 from hw.target import Target
@@ -31,6 +31,8 @@ class LanePlan:
         Range of `value`, before the sign.
     flags
         Special outputs of the lane: "nan", "pos_inf", "neg_inf" as far as they occur and count.
+    signs_apart
+        Whether the sign of the product is made outside the lane, from the operands' highest bits.
 
     """
 
@@ -40,6 +42,7 @@ class LanePlan:
     shift: ShiftPlan | None
     bounds: Bounds
     flags: tuple[str, ...]
+    signs_apart: bool = False
 
     @property
     def is_table(self) -> bool:
@@ -92,22 +95,25 @@ def plan_lane(design: Design, target: Target) -> LanePlan:
     activation = OperandPlan(design.activation)
     whole = design.structure == "table" and table_inputs(weight, activation) <= TABLE_INPUTS
     flags = tuple(name for name in design.flags if name != "overflow")
+    apart = target.primitives and weight.has_sign and activation.has_sign and not flags
     if whole:
-        product = ProductPlan(
-            "table",
+        product = table_product(
             _value_bounds(weight),
             _value_bounds(activation),
-            weight.magnitude_code_bits,
-            activation.magnitude_code_bits,
+            _magnitudes(weight),
+            _magnitudes(activation),
+            target.primitives,
+            may_pend=target.primitives and not (weight.has_sign or activation.has_sign),
         )
-        return LanePlan(weight, activation, product, None, product.bounds, flags)
+        return LanePlan(weight, activation, product, None, product.bounds, flags, apart)
     product = plan_product(
         design.structure,
         Bounds(weight.low, weight.high),
         weight.significand_bits,
         Bounds(activation.low, activation.high),
         activation.significand_bits,
-        may_pend=target.primitives and not (weight.is_minifloat or activation.is_minifloat),
+        target.primitives,
+        may_pend=not (weight.is_minifloat or activation.is_minifloat),
     )
     bounds = _value_bounds(weight) * _value_bounds(activation)
     shift = plan_shift(
@@ -117,7 +123,12 @@ def plan_lane(design: Design, target: Target) -> LanePlan:
         bounds.bits,
         target.lut_inputs,
     )
-    return LanePlan(weight, activation, product, shift, bounds, flags)
+    return LanePlan(weight, activation, product, shift, bounds, flags, apart)
+
+
+def _magnitudes(operand: OperandPlan) -> list[int]:
+    """Return the value of every code without its sign bit, on the grid."""
+    return [operand.format.integer(code) for code in range(1 << operand.magnitude_code_bits)]
 
 
 def _value_bounds(operand: OperandPlan) -> Bounds:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw.design import signed_bits
+from hw.plan.table import TablePair, pair_up
 
 Triple = tuple[int | None, int | None, int | None]
 """Which multiplier bits form a radix-4 digit (high, middle, low); None is a constant 0."""
@@ -139,6 +141,10 @@ class ProductPlan:
         What the rows start with, if not with a row.
     pending
         Range of the product's word when a carry of 1 is still to be added to it, else None.
+    entries
+        Word at each index, the weight's code varying fastest (structure "table" only).
+    pairs
+        Bits of the table that share a LUT6_2.
 
     """
 
@@ -151,6 +157,8 @@ class ProductPlan:
     weight_is_multiplier: bool = True
     selection: DigitSelection | None = None
     pending: Bounds | None = None
+    entries: tuple[int, ...] = ()
+    pairs: tuple[TablePair, ...] = ()
 
     @property
     def bounds(self) -> Bounds:
@@ -263,19 +271,61 @@ def plan_product(
     weight_bits: int,
     activation: Bounds,
     activation_bits: int,
+    primitives: bool = False,
     may_pend: bool = False,
 ) -> ProductPlan:
     """Return the product of two significands in a given structure.
 
-    `may_pend` allows a carry that the adder tree has still to add, and LUT6_2.
+    `primitives` allows LUT6_2, `may_pend` with it a carry that the adder tree has still to add.
     """
-    if structure == "rows" and may_pend:
+    if structure == "rows" and primitives and may_pend:
         ways = [_rows_product(weight, weight_bits, activation, activation_bits)]
         ways += _selected_products(weight, weight_bits, activation, activation_bits)
         return min(ways, key=lambda way: way.row_sites + way.word_bounds.bits)
     if structure == "rows":
         return _rows_product(weight, weight_bits, activation, activation_bits)
+    if structure == "table":
+        codes = _numbers(weight, weight_bits), _numbers(activation, activation_bits)
+        return table_product(weight, activation, *codes, primitives)
     return ProductPlan(structure, weight, activation, weight_bits, activation_bits)
+
+
+def table_product(
+    weight: Bounds,
+    activation: Bounds,
+    weights: Sequence[int],
+    activations: Sequence[int],
+    primitives: bool,
+    may_pend: bool = False,
+) -> ProductPlan:
+    """Return a table of the products of what the codes of two operands mean.
+
+    Where the greatest product alone asks for one bit more, as with (−4)·(−4), the table may hold
+    1 less, left pending.
+    """
+    product = weight * activation
+    less = Bounds(product.low - 1, product.high - 1)
+    pends = may_pend and product.signed and less.bits < product.bits
+    entries = tuple(w * a - pends for a in activations for w in weights)
+    word = less if pends else product
+    return ProductPlan(
+        "table",
+        weight,
+        activation,
+        (len(weights) - 1).bit_length(),
+        (len(activations) - 1).bit_length(),
+        pending=less if pends else None,
+        entries=entries,
+        pairs=pair_up(entries, word.bits) if primitives else (),
+    )
+
+
+def _numbers(bounds: Bounds, bits: int) -> list[int]:
+    """Return what the codes of a word mean."""
+    half = 1 << (bits - 1)
+    return [
+        code - (1 << bits) if bounds.signed and code >= half else code for code in range(1 << bits)
+    ]
 
 
 def _selected_products(

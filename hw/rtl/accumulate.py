@@ -11,6 +11,7 @@ from hw.plan import AccumulatePlan, Bounds, Sign, Word
 from hw.rtl.bits import extend, named
 from hw.rtl.library import place
 from hw.rtl.sums import Summand, add_words, pending_bit
+from hw.rtl.xilinx import dual_lut, native
 
 SPECIAL_FLAGS = ("nan", "pos_inf", "neg_inf")
 _SUFFIXES = ("", "_1")
@@ -50,14 +51,26 @@ class SumRegisters:
         The module to add to and the component with the ports of `step_ports`.
     total_on_last
         Whether shown values change only at the end of a sum.
+    clear
+        What clears the sum: reset, or its end. If given it stands for the end as well, for which
+        it may, since every register that asks for the end has a reset.
 
     """
 
-    def __init__(self, m: Module, core: wiring.Component, total_on_last: bool) -> None:
+    def __init__(
+        self,
+        m: Module,
+        core: wiring.Component,
+        total_on_last: bool,
+        clear: Value | None = None,
+    ) -> None:
         self.m = m
         self.core = core
-        ends = named(m, "ends", core.valid & core.last)
-        self.clear = named(m, "clear", ResetSignal() | ends)
+        if clear is None:
+            ends: Value = named(m, "ends", core.valid & core.last)
+            self.clear: Value = named(m, "clear", ResetSignal() | ends)
+        else:
+            ends = self.clear = clear
         self.showing = ends if total_on_last else core.valid
         m.d.sync += core.total_valid.eq(ends)
 
@@ -109,9 +122,10 @@ class Accumulator(wiring.Component):
     """Adds one or two words per step and keeps the sum.
 
     Ports: `valid` and `last` (see `hw.design`), `addend` (with `negate` if it has a sign of its
-    own, `carry` if a bit is still to be added), the same with the suffix ``_1`` for a second word,
-    `total` and `total_valid` one cycle later, sticky flags; `step_<flag>` inputs say that a special
-    operand was seen. Latency 1 cycle, initiation interval 1; synchronous reset to 0. EXACT and WRAP
+    own, or the `signs` of both operands, or `carry` if a bit is still to be added), the same with
+    the suffix ``_1`` for a second word, `total` and `total_valid` one cycle later, sticky flags;
+    `step_<flag>` inputs say that a special operand was seen. Latency 1 cycle, initiation
+    interval 1; synchronous reset to 0. EXACT and WRAP
     wrap modulo ``2**bits`` (EXACT raises `overflow`), SATURATE clamps each step.
     """
 
@@ -120,7 +134,9 @@ class Accumulator(wiring.Component):
         ports = step_ports(plan.addend.bits, False, plan.bits, plan.flags)
         for word, suffix in zip(plan.words, _SUFFIXES, strict=False):
             ports[f"addend{suffix}"] = In(word.bounds.bits)
-            if word.pending:
+            if plan.takes_signs:
+                ports["signs"] = In(2)
+            elif word.pending:
                 ports[f"{word.sign.value}{suffix}"] = In(1)
         super().__init__(ports)
 
@@ -128,12 +144,35 @@ class Accumulator(wiring.Component):
         """Build the row, the limit and the registers."""
         m = Module()
         plan, width = self.plan, self.plan.sum_bits
-        registers = SumRegisters(m, self, plan.total_on_last)
+        clear, self._sign = self._control(m, platform)
+        registers = SumRegisters(m, self, plan.total_on_last, clear)
         state = registers.register("accumulator", plan.bits)
         exact = named(m, "exact", self._sum(m, platform, state), width)
         registers.follow(state, self._limited(m, platform, exact), self.total)
         registers.flags(plan.flags, self._overflowed(state, exact))
         return m
+
+    def _control(self, m: Module, platform: object) -> tuple[Value | None, Value]:
+        """Return what clears the sum (None: left to the registers) and the only word's sign."""
+        plan, library = self.plan, native(platform)
+        sign: Value = self.negate if plan.relative and not plan.takes_signs else Const(0)
+        if plan.takes_signs:
+            if library is not None:
+                inputs = [*self.signs, ResetSignal(), self.valid, self.last]
+                sign, clear = dual_lut(
+                    m,
+                    library,
+                    "control",
+                    inputs,
+                    lambda w, a, *_: w ^ a,
+                    lambda _w, _a, reset, valid, last: reset | (valid & last),
+                )
+                return clear, sign
+            sign = named(m, "sign", self.signs[0] ^ self.signs[1])
+        if not plan.lean:
+            return None, sign
+        ends = named(m, "ends", self.valid & self.last)
+        return named(m, "clear", ResetSignal() | ends), sign
 
     def take(self, m: Module, summands: list[Summand]) -> None:
         """Connect the words of a step."""
@@ -151,8 +190,8 @@ class Accumulator(wiring.Component):
         addend = extend(self.addend, width, plan.addend.signed)
         if plan.relative:
             # Yosys feeds the carry chain with the wire declared first: the register, a bare net.
-            step = named(m, "signed_addend", addend ^ self.negate.replicate(width))
-            return before + step + self.negate
+            step = named(m, "signed_addend", addend ^ self._sign.replicate(width))
+            return before + step + self._sign
         return before + addend + self.carry if plan.words[0].pending else before + addend
 
     def _sum_of_three(self, m: Module, platform: object, state: Signal) -> Value:
@@ -193,5 +232,5 @@ class Accumulator(wiring.Component):
             return top.any() & ~top.all()
         addend = self.addend[-1] if self.plan.addend.signed else Const(0)
         if self.plan.relative:
-            addend = addend ^ self.negate
+            addend = addend ^ self._sign
         return (state[-1] == addend) & (exact[-1] != addend)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Value
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,7 +17,7 @@ from hw.rtl.accumulate import SPECIAL_FLAGS, Accumulator
 from hw.rtl.bits import any_of
 from hw.rtl.lane import Lane
 from hw.rtl.library import place
-from hw.rtl.sums import Summand, build_sums, pending_bit
+from hw.rtl.sums import SignPairs, Summand, build_sums, pending_bit
 from hw.rtl.tree import Addend, build_tree
 from hw.rtl.window import WindowAccumulator, WindowLane, build_alignment
 
@@ -82,7 +82,11 @@ class Core(wiring.Component):
         plan = self.plan
         if isinstance(plan.tree, SumTree):
             assert isinstance(accumulator, Accumulator)
-            words = [Summand(lane.value, pending_bit(lane)) for lane in lanes]
+            signs = self._signs(m, platform, accumulator)
+            words = [
+                Summand(lane.value, signs[i] if signs else pending_bit(lane))
+                for i, lane in enumerate(lanes)
+            ]
             accumulator.take(m, build_sums(m, platform, plan.tree, words))
             return
         if plan.align is not None:
@@ -93,6 +97,27 @@ class Core(wiring.Component):
         m.d.comb += accumulator.addend.eq(step.value)
         if step.negate is not None:
             m.d.comb += accumulator.negate.eq(step.negate)
+
+    def _signs(self, m: Module, platform: object, accumulator: Accumulator) -> list[Value]:
+        """Make the signs of all products outside the lanes, if the plan says so."""
+        plan = self.plan
+        tops = [
+            [word.word_select(i, format.bits)[-1] for i in range(plan.lanes)]
+            for word, format in (
+                (self.weight, plan.lane.weight.format),
+                (self.activation, plan.lane.activation.format),
+            )
+        ]
+        if accumulator.plan.takes_signs:
+            m.d.comb += accumulator.signs.eq(Cat(*(side[0] for side in tops)))
+        signs: list[Value] = []
+        for number in range(plan.sign_pairs):
+            pair = SignPairs()
+            place(m, platform, "sign_pair", pair, number)
+            two = slice(2 * number, 2 * number + 2)
+            m.d.comb += [pair.weight.eq(Cat(*tops[0][two])), pair.activation.eq(Cat(*tops[1][two]))]
+            signs += list(pair.negate)
+        return signs
 
     def _lanes(self, m: Module, platform: object) -> list[Lane | WindowLane]:
         plan = self.plan.lane

@@ -122,7 +122,7 @@ def emit(design: Design, target: Target) -> Emitted:
     record = {
         "version": RECORD_VERSION,
         "design": design.to_record(),
-        "target": target.name,
+        "target": target.label,
         "latency_cycles": hardware_plan.latency_cycles,
         "initiation_interval": hardware_plan.initiation_interval,
         "sha256": hashlib.sha256(body.encode()).hexdigest(),

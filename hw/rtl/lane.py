@@ -6,8 +6,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.formats import Format
-from hw.plan import LanePlan, OperandPlan
+from hw.plan import LanePlan
 from hw.rtl.bits import extend, named
 from hw.rtl.operand import Operand, unpack_both
 from hw.rtl.product import build_word, place_table
@@ -18,8 +17,8 @@ class Lane(wiring.Component):
     """Exact product of one weight and one activation: ``(−1)^negate · value``.
 
     Ports: `weight`, `activation` (codes), `value` (signed if its range is), `negate` (present if an
-    operand has a sign of its own), `carry` (present if 1 may still have to be added to the value),
-    `nan`, `pos_inf`, `neg_inf` as far as the plan has them.
+    operand has a sign of its own and it is not made outside), `carry` (present if 1 may still have
+    to be added to the value), `nan`, `pos_inf`, `neg_inf` as far as the plan has them.
     Combinational. A special operand gives value 0.
     """
 
@@ -30,7 +29,7 @@ class Lane(wiring.Component):
             "activation": In(plan.activation.format.bits),
             "value": Out(plan.word.bounds.bits),
         }
-        if plan.word.pending:
+        if plan.word.pending and not plan.signs_apart:
             ports[plan.word.sign.value] = Out(1)
         super().__init__(ports | {flag: Out(1) for flag in plan.flags})
 
@@ -39,7 +38,7 @@ class Lane(wiring.Component):
         m = Module()
         plan = self.plan
         weight, activation = unpack_both(m, platform, plan, self.weight, self.activation)
-        if plan.has_negate:
+        if plan.has_negate and not plan.signs_apart:
             m.d.comb += self.negate.eq(weight.sign ^ activation.sign)
         m.d.comb += self.value.eq(self._value(m, platform, weight, activation))
         drive_flags(m, self, plan.flags, weight, activation)
@@ -66,22 +65,15 @@ class Lane(wiring.Component):
 
     def _magnitude_table(self, m: Module, platform: object) -> Value:
         plan = self.plan
-        weights, activations = _magnitudes(plan.weight), _magnitudes(plan.activation)
-        entries = [w * a for a in activations for w in weights]
+        if plan.product.pending is not None:
+            m.d.comb += self.carry.eq(1)
         return place_table(
             m,
             platform,
             plan.product,
-            entries,
             self.weight[: plan.weight.magnitude_code_bits],
             self.activation[: plan.activation.magnitude_code_bits],
         )
-
-
-def _magnitudes(operand: OperandPlan) -> list[int]:
-    """Return the value of every code without its sign bit, on the grid."""
-    format: Format = operand.format
-    return [format.integer(code) for code in range(1 << operand.magnitude_code_bits)]
 
 
 def drive_flags(

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In, Out
 from hw.plan import BoothRow, DigitSelection, ProductPlan
 from hw.rtl.bits import extend, named, read
 from hw.rtl.library import place
-from hw.rtl.xilinx import Function, dual_lut, native
+from hw.rtl.xilinx import Function, dual_lut, lut6_2, native
 
 
 class DigitSelector(wiring.Component):
@@ -132,7 +132,7 @@ def _ports(plan: ProductPlan) -> dict[str, object]:
     return {
         "weight": In(plan.weight_bits),
         "activation": In(plan.activation_bits),
-        "product": Out(plan.bounds.bits),
+        "product": Out(plan.word_bounds.bits),
     }
 
 
@@ -188,7 +188,7 @@ def build_word(
     if plan.structure == "rows":
         return _build_rows(m, platform, plan, weight, activation)
     if plan.structure == "table":
-        return place_table(m, platform, plan, _entries(plan), weight, activation), None
+        return place_table(m, platform, plan, weight, activation), None
     block = Multiplier(plan)
     name = f"multiplier_{plan.weight_bits}_{plan.activation_bits}"
     place(m, platform, name, block)
@@ -226,52 +226,45 @@ def _build_rows(
     return named(m, "product", Cat(*done, previous), plan.word_bounds.bits), carry
 
 
-def _entries(plan: ProductPlan) -> list[int]:
-    """Return the product of every pair of significand codes, the weight's code varying fastest."""
-
-    def number(code: int, bits: int, signed: bool) -> int:
-        return code - (1 << bits) if signed and code >> (bits - 1) else code
-
-    return [
-        number(w, plan.weight_bits, plan.weight.signed)
-        * number(a, plan.activation_bits, plan.activation.signed)
-        for a in range(1 << plan.activation_bits)
-        for w in range(1 << plan.weight_bits)
-    ]
-
-
 class ProductTable(wiring.Component):
-    """Product of two codes as a table; each bit is a LUT6 of at most six inputs. Combinational."""
+    """Product of two codes as a table; each bit is a LUT6 of at most six inputs, or half a LUT6_2.
 
-    def __init__(self, plan: ProductPlan, entries: list[int]) -> None:
+    Combinational.
+    """
+
+    def __init__(self, plan: ProductPlan) -> None:
         self.plan = plan
-        self.entries = entries
         super().__init__(_ports(plan))
 
     def elaborate(self, platform: object) -> Module:
         """Look the product up."""
         m = Module()
+        plan, library = self.plan, native(platform)
         index = Cat(self.weight, self.activation)
-        m.d.comb += self.product.eq(lookup(self.entries, index, self.plan.bounds.bits))
+        bits = list(lookup(plan.entries, index, len(self.product)))
+        for number, pair in enumerate(plan.pairs):
+            if library is None:
+                break
+            inputs = [index[i] for i in pair.inputs]
+            inputs += [] if pair.helper is None else [bits[pair.helper]]
+            made = lut6_2(m, library, f"pair{number}", inputs, *pair.truths)
+            for bit, net in zip(pair.bits, made, strict=True):
+                bits[bit] = net
+        m.d.comb += self.product.eq(Cat(*bits))
         return m
 
 
 def place_table(
-    m: Module,
-    platform: object,
-    plan: ProductPlan,
-    entries: list[int],
-    weight: Value,
-    activation: Value,
+    m: Module, platform: object, plan: ProductPlan, weight: Value, activation: Value
 ) -> Value:
     """Add a product table to a module and return the product."""
-    table = ProductTable(plan, entries)
+    table = ProductTable(plan)
     place(m, platform, "product_table", table)
     m.d.comb += [table.weight.eq(weight), table.activation.eq(activation)]
     return table.product
 
 
-def lookup(entries: list[int], index: Value, width: int) -> Value:
+def lookup(entries: Sequence[int], index: Value, width: int) -> Value:
     """Return a table's entry as an unsigned word; each bit is one truth table of the index."""
     truths = [
         sum((entry >> bit & 1) << place for place, entry in enumerate(entries))

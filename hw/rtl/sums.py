@@ -32,6 +32,31 @@ def pending_bit(ports: wiring.Component, suffix: str = "") -> Value | None:
     return None
 
 
+class SignPairs(wiring.Component):
+    """Signs of two products: ``negate = weight ^ activation``, of two bits each. Combinational."""
+
+    def __init__(self) -> None:
+        super().__init__({"weight": In(2), "activation": In(2), "negate": Out(2)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Compare, in one LUT6_2."""
+        m = Module()
+        library = native(platform)
+        if library is None:
+            m.d.comb += self.negate.eq(self.weight ^ self.activation)
+            return m
+        signs = dual_lut(
+            m,
+            library,
+            "signs",
+            [*self.weight, *self.activation],
+            lambda w, _w, a, _a: w ^ a,
+            lambda _w, w, _a, a: w ^ a,
+        )
+        m.d.comb += self.negate.eq(Cat(*signs))
+        return m
+
+
 class SumRowAdder(wiring.Component):
     """``sum`` of `word0`, `word1` and perhaps `word2` as the row says.
 

@@ -19,6 +19,7 @@ Function = Callable[..., object]
 
 DUAL_LUT, CARRY = "lut6_2", "carry4"
 CARRY_BITS = 4
+SHARED_INPUTS = 5
 
 _MODELS = {
     DUAL_LUT: """
@@ -75,15 +76,22 @@ def dual_lut(
     """Add a LUT6_2 with two functions of the same inputs, at most five; return O5 and O6."""
     index = range(1 << len(inputs))
     bits = [[number >> place & 1 for place in range(len(inputs))] for number in index]
-    low, high = (
+    five_truth, six_truth = (
         sum(bool(function(*values)) << number for number, values in zip(index, bits, strict=True))
         for function in (five, six)
     )
+    return lut6_2(m, library, name, inputs, five_truth, six_truth)
+
+
+def lut6_2(
+    m: Module, library: Library, name: str, inputs: Sequence[Value], five: int, six: int
+) -> tuple[Signal, Signal]:
+    """Add a LUT6_2 with two truth tables of the same inputs, at most five; return O5 and O6."""
     o5, o6 = Signal(name=f"{name}_o5"), Signal(name=f"{name}_o6")
-    padding = Const(0, 5 - len(inputs))
+    padding = Const(0, SHARED_INPUTS - len(inputs))
     m.submodules[name] = Instance(
         library.primitive(DUAL_LUT),
-        p_INIT=Const(high << 32 | low, 64),
+        p_INIT=Const(six << 32 | five, 64),
         i_I=Cat(*inputs, padding, Const(1, 1)),
         o_O5=o5,
         o_O6=o6,
