@@ -150,9 +150,8 @@ class _Job:
         self, values: Floats, format: Format, scale: ArrayLike, modes: Modes, random: Random
     ) -> None:
         self.values, self.format, self.modes = np.atleast_1d(values), format, modes
-        self.divisor = scale_of(scale, self.values.shape)
+        self.divisor, self.exact = scale_of(scale, self.values.shape)
         self.random = random_integers(random, modes.rounding, self.values.shape)
-        self.exact = self.divisor is None or quotient.powers_of_two(self.divisor)
 
     def run(self, result: Any, codes: bool) -> None:
         """Fill `result`, piece by piece."""

@@ -32,6 +32,7 @@ Integers = NDArray[np.int64]
 FLOAT64_PRECISION, FLOAT64_LEAST, FLOAT64_TOP = 53, -1074, 1024
 FLOAT32_PRECISION, FLOAT32_LEAST, FLOAT32_TOP = 24, -149, 128
 _FAR = 2.0**1023
+_WRAPS = (Overflow.WRAP, Overflow.WRAP_SIGN_MAGNITUDE)
 
 
 def precision(format: Format) -> int:
@@ -166,7 +167,7 @@ class Grid:
     @property
     def decision_bits(self) -> int:
         """Significant bits of the numbers at which the result turns."""
-        if self.overflow in (Overflow.WRAP, Overflow.WRAP_SIGN_MAGNITUDE):
+        if self.overflow in _WRAPS:
             return FLOAT64_PRECISION
         extra = self.rounding.bits + 1 if isinstance(self.rounding, Stochastic) else 1
         return precision(self.format) + 1 + extra
@@ -182,21 +183,33 @@ class Grid:
         return self.format.encode(value, self.rounding, self.overflow)
 
     def _fixed(self, values: Floats, random: NDArray[Any] | None) -> Integers:
-        format, span = self.format, 2.0 ** top_exponent(self.format)
-        infinite = np.isinf(values)
-        if self.overflow is Overflow.WRAP:
+        format = self.format
+        if self.overflow in _WRAPS:
+            infinite = np.isinf(values)
             if infinite.any():
                 raise ValueError(f"{format} has no code for {values[infinite].flat[0]}")
-            period = 2.0 ** (format.lsb_exponent + format.bits)
-            integers = self._whole(np.fmod(values, period), random).astype(np.int64)
+            reach = np.fmod(values, 2.0 ** (format.lsb_exponent + format.bits + 1))
         else:
-            whole = self._whole(np.clip(values, -4 * span, 4 * span), random)
-            low, high = format.minimum_integer, format.maximum_integer
-            integers = np.clip(whole, low, high).astype(np.int64)
-        return np.asarray(integers & ((1 << format.bits) - 1))
+            far = 2.0 ** min(top_exponent(format) + 2, FLOAT64_TOP - 1)
+            reach = np.clip(values, -far, far)
+        whole = _divided(reach, -format.lsb_exponent)
+        integers = round_whole(whole, self.rounding, random).astype(np.int64)
+        return np.asarray(self._resolved(integers) & ((1 << format.bits) - 1))
 
-    def _whole(self, values: Floats, random: NDArray[Any] | None) -> Floats:
-        return round_whole(_divided(values, -self.format.lsb_exponent), self.rounding, random)
+    def _resolved(self, integers: Integers) -> Integers:
+        """Resolve overflow of rounded integers, as `FixedFormat.encode`."""
+        low, high = self.format.minimum_integer, self.format.maximum_integer
+        match self.overflow:
+            case Overflow.WRAP:
+                return integers
+            case Overflow.WRAP_SIGN_MAGNITUDE:
+                turned = (integers >> self.format.bits ^ integers >> (self.format.bits - 1)) & 1
+                return np.where(turned == 1, ~integers, integers)
+            case Overflow.TO_ZERO:
+                return np.where((integers < low) | (integers > high), 0, integers)
+            case Overflow.SATURATE_SYMMETRIC if self.format.signed:
+                low = -high
+        return np.clip(integers, low, high)
 
     def _minifloat(
         self, format: MinifloatFormat, values: Floats, random: NDArray[Any] | None

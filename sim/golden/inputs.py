@@ -52,8 +52,11 @@ def _check_integers(array: NDArray[Any]) -> None:
         raise ValueError(f"integers beyond 2^{_EXACT_INTEGER_BITS} are not exact in float64")
 
 
-def scale_of(scale: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
-    """Return the divisor for values of a shape, of that shape or one element; None for 1."""
+def scale_of(scale: ArrayLike, shape: tuple[int, ...]) -> tuple[NDArray[np.float64] | None, bool]:
+    """Return the divisor for values of a shape, and whether all of it are powers of two.
+
+    The divisor has that shape (as a view) or one element; it is None for 1.
+    """
     divisor = np.asarray(scale, dtype=np.float64)
     if not ((divisor > 0) & (divisor < np.inf)).all():
         wrong = divisor[~((divisor > 0) & (divisor < np.inf))].flat[0]
@@ -62,9 +65,10 @@ def scale_of(scale: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64] | 
         raise ValueError(
             f"scale of shape {divisor.shape} does not broadcast to values of shape {shape}"
         )
-    if divisor.size == 1:
-        return None if divisor.flat[0] == 1.0 else divisor.reshape(1)
-    return np.broadcast_to(divisor, shape)
+    if divisor.size == 1 and divisor.flat[0] == 1.0:
+        return None, True
+    powers = bool((np.frexp(divisor)[0] == 0.5).all())
+    return divisor.reshape(1) if divisor.size == 1 else np.broadcast_to(divisor, shape), powers
 
 
 def missing_value(nan: str, format: Format) -> float | None:
@@ -113,14 +117,3 @@ def random_integers(
         raise ValueError(
             f"random of shape {array.shape} does not broadcast to values of shape {shape}"
         ) from None
-
-
-def drawn(
-    random: NDArray[np.integer[Any]] | np.random.Generator,
-    rounding: Stochastic,
-    shape: tuple[int, ...],
-) -> NDArray[np.integer[Any]]:
-    """Return random integers for a piece: those given, or new ones."""
-    if isinstance(random, np.random.Generator):
-        return random.integers(0, 1 << rounding.bits, shape, np.uint64)
-    return random

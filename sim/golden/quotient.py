@@ -22,11 +22,6 @@ _LARGEST = float(np.finfo(np.float64).max)
 _LEAST = 2.0**-1074
 
 
-def powers_of_two(divisor: Floats) -> bool:
-    """Whether every divisor is a power of two, so that quotients are exact within the range."""
-    return bool((np.frexp(divisor)[0] == 0.5).all())
-
-
 def divide(values: NDArray[Any], divisor: Floats, bits: int, out: Floats) -> None:
     """Write quotients that decide as the exact ones to `out`.
 

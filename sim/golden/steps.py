@@ -22,7 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.formats import Format, Overflow, Rounding, Special
+from hw.formats import Format, Overflow, Rounding, TableFormat
+from hw.formats.rounding import Between, mirrored
+from sim.golden.tables import value_table
 
 Keys = NDArray[np.int64]
 
@@ -30,6 +32,8 @@ TOP = struct.unpack("<q", struct.pack("<d", float("inf")))[0]
 """Key of infinity; keys of finite numbers lie between its negatives (that of −infinity is less)."""
 _BUCKETS = 1 << 16
 _NO_CODE = -1
+_HALF = Fraction(1, 2)
+_SMALL, _LARGE = 2.0**-1000, 2.0**1000
 
 
 def key_of(value: float) -> int:
@@ -95,29 +99,108 @@ def staircase(format: Format, rounding: Rounding, overflow: Overflow) -> Stairca
 
     """
     ask = _Asked(format, rounding, overflow)
-    largest = np.finfo(np.float64).max
-    for end in (-largest, largest):
-        ask.specified(key_of(end))
-    places = _places(format)
-    steps, codes = [], [ask(-TOP - 1)]
-    for low, high in itertools.pairwise([-TOP - 1, -TOP, *places, TOP - 1, TOP]):
-        for step in _between(ask, low, high, rounding):
-            steps.append(step)
-            codes.append(ask(step))
-    values = [_meaning(format, code) for code in codes]
-    return Staircase(np.array(steps, np.int64), np.array(codes), np.array(values))
+    levels = _levels(format)
+    zeros = {key_of(0.0), key_of(-0.0)}
+    under = sorted(key for key in zeros if key < levels[0])
+    over = sorted(key for key in zeros if key > levels[-1])
+    before = list(_all_between(ask, sorted({-TOP - 1, -TOP, *under, levels[0]})))
+    after = list(_all_between(ask, sorted({levels[-1], *over, TOP - 1, TOP})))
+    steps, inner = _inner_steps(format, rounding)
+    codes = [*map(ask, [-TOP - 1, *before]), *inner, *map(ask, after)]
+    meanings = np.append(value_table(format) + 0.0, np.nan)
+    return Staircase(
+        np.array([*before, *steps, *after], np.int64), np.array(codes), meanings[codes]
+    )
 
 
-def _places(format: Format) -> list[int]:
-    """Return the keys of a format's finite values, of both zeros and of their neighbours' ends."""
-    values = {v for v in format.values() if not isinstance(v, Special)} | {Fraction(0)}
-    keys = {key_of(float(value)) for value in values} | {-1}
-    return sorted(keys - {-TOP, TOP - 1})
+MOST_ASKED = 1 << 10
+"""Formats of more values have their steps worked out, and only a sample of them asked for."""
+SAMPLE = 1 << 8
 
 
-def _meaning(format: Format, code: int) -> float:
-    value = format.decode(code) if code != _NO_CODE else Special.NAN
-    return float(value.value) if isinstance(value, Special) else float(value) + 0.0
+@lru_cache(maxsize=256)
+def _inner_steps(format: Format, rounding: Rounding) -> tuple[list[int], list[int]]:
+    """Return the steps between the least and the largest value, and the codes after them.
+
+    All overflow modes have these.
+    """
+    ask = _Asked(format, rounding, Overflow.SATURATE)
+    levels = _levels(format)
+    ties = _ties(format) if rounding in _NEAREST else {}
+    if len(levels) > MOST_ASKED:
+        guessed = _guessed(ask, levels, ties, rounding)
+        sample = range(0, len(guessed), len(guessed) // SAMPLE)
+        if all(ask(guessed[i][0]) == guessed[i][1] != ask(guessed[i][0] - 1) for i in sample):
+            return [step for step, _ in guessed], [code for _, code in guessed]
+    zeros = {key for key in (key_of(0.0), key_of(-0.0)) if levels[0] < key < levels[-1]}
+    steps = list(_all_between(ask, sorted({*levels, *zeros}), ties))
+    return steps, [ask(step) for step in steps]
+
+
+@lru_cache(maxsize=64)
+def _levels(format: Format) -> tuple[int, ...]:
+    """Return the keys of the finite values, ascending; zero once."""
+    values = value_table(format) + 0.0
+    return tuple(np.unique(keys_of(values[np.isfinite(values)])).tolist())
+
+
+def _ties(format: Format) -> dict[int, tuple[int, bool]]:
+    """Return for the key of each level the first key at or after the tie above, and if it is at."""
+    levels = _levels(format)
+    own = isinstance(format, TableFormat) and type(format).tie is not TableFormat.tie
+    if own:
+        assert isinstance(format, TableFormat)
+        ties = [format.tie(index) for index in range(len(levels) - 1)]
+        return {low: _at_or_after(tie) for low, tie in zip(levels, ties, strict=False)}
+    return {low: _middle(low, high) for low, high in itertools.pairwise(levels)}
+
+
+def _middle(low: int, high: int) -> tuple[int, bool]:
+    """Return the first key at or after the middle of two numbers, and whether it is at."""
+    below, above = number_at(low), number_at(high)
+    total = below + above
+    part = total - below
+    error = (below - (total - part)) + (above - part)  # exact (Knuth)
+    if error or not _SMALL < abs(total) < _LARGE:
+        return _at_or_after((Fraction(below) + Fraction(above)) / 2)
+    return key_of(total / 2), True
+
+
+def _at_or_after(value: Fraction) -> tuple[int, bool]:
+    nearest = float(value)
+    return key_of(nearest) + (nearest < value), nearest == value
+
+
+def _guessed(
+    ask: _Asked, levels: tuple[int, ...], ties: dict[int, tuple[int, bool]], rounding: Rounding
+) -> list[tuple[int, int]]:
+    """Return the steps that directions, ties and the parity of codes imply, and their codes."""
+    codes = _codes_of_levels(ask.format)
+    steps = [(0, ask(0))] if ask(-1) != ask(0) else []
+    for low, high in itertools.pairwise(levels):
+        if low < 0 < high:
+            found = _between(ask, low, high, ties[low][0] if ties else None)
+            steps.extend((step, ask(step)) for step in found)
+            continue
+        falls = high <= 0
+        near, far = (high, low) if falls else (low, high)
+        gap = Between(_HALF, codes[near], codes[far])
+        upward = gap.goes_far(mirrored(rounding) if falls else rounding) != falls
+        step = low + 1 if upward else high
+        if ties:
+            tie, exact = ties[low]
+            step = max(tie + (exact and not upward), low + 1)
+        steps.append((step, codes[high] if high else ask(step)))
+    return sorted(steps)
+
+
+def _codes_of_levels(format: Format) -> dict[int, int]:
+    """Return the lowest code of every finite value, by the value's key."""
+    codes: dict[int, int] = {}
+    keys = keys_of(value_table(format) + 0.0).tolist()
+    for code, key in enumerate(keys):
+        codes.setdefault(key, code)
+    return codes
 
 
 class _Asked:
@@ -126,6 +209,9 @@ class _Asked:
     def __init__(self, format: Format, rounding: Rounding, overflow: Overflow) -> None:
         self.format, self.modes = format, (rounding, overflow)
         self._known: dict[int, int] = {}
+        largest = key_of(float(np.finfo(np.float64).max))
+        for end in (-largest - 1, largest):
+            self.specified(end)
 
     def specified(self, key: int) -> int:
         return self.format.encode(number_at(key), *self.modes)
@@ -139,13 +225,25 @@ class _Asked:
         return self._known[key]
 
 
-def _between(ask: Callable[[int], int], low: int, high: int, rounding: Rounding) -> Iterator[int]:
+def _all_between(
+    ask: Callable[[int], int],
+    places: list[int] | tuple[int, ...],
+    ties: dict[int, tuple[int, bool]] | None = None,
+) -> Iterator[int]:
+    """Yield the steps between places, each at most one code away from the next."""
+    for low, high in itertools.pairwise(places):
+        tie = (ties or {}).get(low)
+        yield from _between(ask, low, high, tie and tie[0])
+
+
+def _between(ask: Callable[[int], int], low: int, high: int, tie: int | None) -> Iterator[int]:
     """Yield the keys after `low`, up to `high`, at which the code changes."""
     before, after = ask(low), ask(high)
     if before == after:
         return
-    for guess in _guesses(low, high, rounding):
-        if ask(guess) == after and ask(guess - 1) == before:
+    guesses = (high, low + 1) if tie is None else (tie, tie + 1)
+    for guess in guesses:
+        if low < guess <= high and ask(guess) == after and ask(guess - 1) == before:
             yield guess
             return
     while high - low > 1:
@@ -155,20 +253,10 @@ def _between(ask: Callable[[int], int], low: int, high: int, rounding: Rounding)
         elif ask(middle) == after:
             high = middle
         else:
-            yield from _between(ask, low, middle, rounding)
-            yield from _between(ask, middle, high, rounding)
+            yield from _between(ask, low, middle, None)
+            yield from _between(ask, middle, high, None)
             return
     yield high
-
-
-def _guesses(low: int, high: int, rounding: Rounding) -> Iterator[int]:
-    """Yield likely steps: the middle of two values or just after it, or the values themselves."""
-    if rounding in _NEAREST and low > -TOP and high < TOP:
-        middle = key_of(float((Fraction(number_at(low)) + Fraction(number_at(high))) / 2))
-        for guess in (middle, middle + 1):
-            if low < guess <= high:
-                yield guess
-    yield from (high, low + 1)
 
 
 _NEAREST = frozenset(mode for mode in Rounding if mode.name.startswith("TIES"))

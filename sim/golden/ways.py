@@ -7,21 +7,26 @@ significant bits the numbers have at which its result turns (see `sim.golden.quo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.formats import Format, Overflow, Rounding, RoundingMode
+from hw.formats import Format, Overflow, Rounding, RoundingMode, Stochastic, TableFormat
 from hw.formats.base import MAXIMUM_TABLE_BITS
 from sim.golden import magic, scalarwise
 from sim.golden.grid import FLOAT64_PRECISION, Grid, knows, precision
 from sim.golden.inputs import nan_code
+from sim.golden.intervals import Intervals, is_exact
 from sim.golden.steps import Steps, staircase
 from sim.golden.tables import decoded
 
 STAIRCASE_BITS = 12
 """Wider formats that `Grid` knows do not climb stairs: those are made slowly."""
+
+WRAPS = (Overflow.WRAP, Overflow.WRAP_SIGN_MAGNITUDE)
+_FAR = float(np.finfo(np.float64).max)
 
 Array = NDArray[Any]
 
@@ -115,6 +120,22 @@ class GridWay(_WithNan):
         np.copyto(out, found if self.codes else _values(found, self.format), casting="unsafe")
 
 
+class RandomWay(_WithNan):
+    """Stochastic rounding to the levels of a table: `sim.golden.intervals`."""
+
+    def __init__(self, format: Format, modes: Modes, codes: bool) -> None:
+        super().__init__(format, modes, codes)
+        assert isinstance(format, TableFormat)
+        assert isinstance(modes.rounding, Stochastic)
+        self._intervals = Intervals(format, modes.rounding, modes.overflow)
+        self.decision_bits = self._intervals.decision_bits
+
+    def _convert(self, source: Array, random: Array | None, out: Array) -> None:
+        assert random is not None
+        found = self._intervals.encode(source.astype(np.float64), random)
+        np.copyto(out, found if self.codes else _values(found, self.format), casting="unsafe")
+
+
 class ScalarWay(_WithNan):
     """Element by element."""
 
@@ -153,13 +174,23 @@ def way_for(
     usual = rounding is Rounding.TIES_TO_EVEN and overflow is Overflow.SATURATE
     if usual and magic.suits(format, float_type):
         return MagicWay(format, modes, codes, float_type, size)
-    wraps = overflow in (Overflow.WRAP, Overflow.WRAP_SIGN_MAGNITUDE)
-    ordered = isinstance(rounding, Rounding) and not wraps
+    check_overflow(format, overflow)
     known = knows(format, rounding)
     narrow = STAIRCASE_BITS if known else MAXIMUM_TABLE_BITS
-    if ordered and format.bits <= narrow:
+    if isinstance(rounding, Rounding) and overflow not in WRAPS and format.bits <= narrow:
         return StairWay(format, modes, codes, out_type, float_type, size)
-    return GridWay(format, modes, codes) if known else ScalarWay(format, modes, codes)
+    if known:
+        return GridWay(format, modes, codes)
+    if isinstance(rounding, Stochastic) and is_exact(format, rounding):
+        return RandomWay(format, modes, codes)
+    return ScalarWay(format, modes, codes)
+
+
+@lru_cache(maxsize=1024)
+def check_overflow(format: Format, overflow: Overflow) -> None:
+    """Raise ValueError if the format does not have this overflow mode."""
+    for value in (0.0, float(format.maximum), *(() if overflow in WRAPS else (-_FAR, _FAR))):
+        format.encode(value, Rounding.TIES_TO_EVEN, overflow)
 
 
 __all__ = ["MagicWay", "Modes", "Way", "way_for"]
