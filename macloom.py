@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hw.design import Design, DotProduct, Mac, OutputStationaryArray
     from hw.errors import MissingTool
     from hw.formats import Format, Overflow, Rounding, Special, parse
+    from hw.formats.grammar import AnyFormat
     from sweeps.workflow import emit, estimate, simulate, synthesize
 
 __all__ = [
@@ -110,14 +111,21 @@ def build(design: Design, target: str = "xcup") -> Component:
     return rtl.build(plan.plan(*settle(design, target)))
 
 
-def cast(values: ArrayLike, format: Format | str, **options: Any) -> NDArray[Any]:
+def cast(values: ArrayLike, format: AnyFormat | str, **options: Any) -> NDArray[Any]:
     """Return the nearest values of a format; options and errors as for `sim.golden.cast`.
+
+    For formats of blocks as for `sim.golden.cast_blocks`.
 
     >>> import macloom
     >>> macloom.cast([0.3, 5.1, 1000.0], "e4m3fn").tolist()
     [0.3125, 5.0, 448.0]
+    >>> macloom.cast([0.3, 5.1], "mxfp4", partial="pad").tolist()
+    [0.5, 6.0]
     """
     from hw.formats import Format, parse
     from sim import golden
 
-    return golden.cast(values, format if isinstance(format, Format) else parse(format), **options)
+    known = parse(format) if isinstance(format, str) else format
+    if isinstance(known, Format):
+        return golden.cast(values, known, **options)
+    return golden.cast_blocks(values, known, **options)

@@ -157,7 +157,7 @@ class MixtureFormat:
         ids: list[int] = []
         scales: list[Fraction] = []
         for place in places:
-            codebook, scale, codes = self._best(row[place])
+            codebook, scale, codes = self.best(row[place])
             ids.append(codebook)
             scales.append(scale)
             elements += codes
@@ -177,7 +177,7 @@ class MixtureFormat:
                 row.append(scaled(self.codebooks[which].decode(code), exact, codes.outer))
         return row
 
-    def _best(self, group: Sequence[Number | Special]) -> tuple[int, Fraction, list[int]]:
+    def best(self, group: Sequence[Number | Special]) -> tuple[int, Fraction, list[int]]:
         """Return (place of the codebook, fp16 scale, codes) of least error, the first of equals."""
         tries = []
         for place, codebook in enumerate(self.codebooks):
@@ -188,7 +188,7 @@ class MixtureFormat:
                 )
                 for value in group
             ]
-            tries.append((_squared_error(group, codes, codebook, scale), place, scale, codes))
+            tries.append((squared_error(group, codes, codebook, scale), place, scale, codes))
         return min(tries, key=lambda found: found[:2])[1:]
 
 
@@ -216,9 +216,10 @@ def _value(format: Format, code: int) -> Fraction:
     return value
 
 
-def _squared_error(
+def squared_error(
     group: Sequence[Number | Special], codes: Sequence[int], codebook: Format, scale: Fraction
 ) -> Fraction:
+    """Return the sum of squared differences of the finite values."""
     error = Fraction(0)
     for value, code in zip(group, codes, strict=True):
         if not isinstance(value, Special):

@@ -64,12 +64,19 @@ def admitted_row(
     return [_admitted(value, nan, format) for value in values]
 
 
+_REPLACED: dict[str, Number | Special] = {
+    "zero": 0,
+    "maximum": Special.POS_INF,
+    "block": Special.NAN,
+}
+
+
 def _admitted(value: Number | Special, nan: str, format: object) -> Number | Special:
     exact = classify(value)
     if exact is Special.NAN:
         if nan == "error":
             raise ValueError(f"{format} has no code for nan: choose another policy for nan")
-        return {"zero": 0, "maximum": Special.POS_INF, "block": Special.NAN}[nan]
+        return _REPLACED[nan]
     return exact if isinstance(exact, Special) else value
 
 

@@ -105,8 +105,11 @@ class Rows:
         if whole < self.length:
             yield from self._grid(whole, self.length, self.length - whole)
 
-    def whole_blocks(self) -> Iterator[tuple[slice, slice, slice]]:
+    def block_pieces(self) -> Iterator[tuple[slice, slice, slice]]:
         """As `pieces`, but never a part of a block."""
+        return self.pieces() if self.block <= PIECE else self._whole_blocks()
+
+    def _whole_blocks(self) -> Iterator[tuple[slice, slice, slice]]:
         for row in range(self.count):
             whole = self.length // self.block * self.block
             step = max(PIECE // self.block, 1) * self.block

@@ -7,18 +7,19 @@ scales, nearest even) of `cast_blocks` takes `sim.golden.block_magic`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hw.formats import Rounding
 from hw.formats.block import NAN_POLICIES, BlockFormat, Outer, check_nan
-from hw.formats.scale import element_exponent
+from hw.formats.mixture import MixtureFormat
 from sim.golden import block_magic
 from sim.golden.block_errors import least_error_codes, needs_search
 from sim.golden.block_rows import Floats, Rows, in_blocks
 from sim.golden.block_scales import (
+    FLOAT32_MAXIMUM,
     Codes,
     check_exact,
     codes_of_nothing,
@@ -31,6 +32,7 @@ from sim.golden.block_scales import (
 )
 from sim.golden.convert import cast, code_type, decode, encode
 from sim.golden.inputs import as_floats
+from sim.golden.mixtures import MixtureTensor, quantize_mixture
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,15 +80,33 @@ class BlockTensor:
         return np.asarray(values * scales.reshape(()))
 
 
+@overload
 def quantize(
     values: ArrayLike,
     format: BlockFormat,
+    axis: int = ...,
+    nan: str = ...,
+    partial: str = ...,
+    rounding: Rounding = ...,
+) -> BlockTensor: ...
+@overload
+def quantize(
+    values: ArrayLike,
+    format: MixtureFormat,
+    axis: int = ...,
+    nan: str = ...,
+    partial: str = ...,
+    rounding: Rounding = ...,
+) -> MixtureTensor: ...
+def quantize(
+    values: ArrayLike,
+    format: BlockFormat | MixtureFormat,
     axis: int = -1,
     nan: str = "error",
     partial: str = "error",
     rounding: Rounding = Rounding.TIES_TO_EVEN,
-) -> BlockTensor:
-    """Return an array in a block format, as `BlockFormat.quantize` says for each row.
+) -> BlockTensor | MixtureTensor:
+    """Return an array in a format of blocks, as the format's own `quantize` says for each row.
 
     Parameters
     ----------
@@ -98,7 +118,7 @@ def quantize(
         Axis along which blocks, and rows of `Outer.ROW`, lie. A block of the whole tensor
         (block_size None) takes all axes.
     nan, partial, rounding
-        See `BlockFormat.quantize`.
+        See `BlockFormat.quantize`; mixtures have their own rounding and no policy "block".
 
     Raises
     ------
@@ -107,6 +127,8 @@ def quantize(
         float64 does not decide.
 
     """
+    if isinstance(format, MixtureFormat):
+        return quantize_mixture(values, format, axis, nan, partial)
     work = _Work(values, format, axis, nan, partial, rounding)
     elements = np.empty((work.rows.count, work.rows.length), code_type(format.element))
     for piece, quotient, _ in work.quotients():
@@ -123,7 +145,7 @@ def quantize(
 
 def cast_blocks(
     values: ArrayLike,
-    format: BlockFormat,
+    format: BlockFormat | MixtureFormat,
     axis: int = -1,
     nan: str = "error",
     partial: str = "error",
@@ -143,6 +165,8 @@ def cast_blocks(
         As `quantize`.
 
     """
+    if isinstance(format, MixtureFormat):
+        return quantize_mixture(values, format, axis, nan, partial).values()
     floats = as_floats(values)
     narrow = floats.dtype == np.float32 and fits_float32(format)
     kept = narrow or floats.dtype == np.float64
@@ -199,10 +223,11 @@ class _Work:
         mark_nan(self.scales, self.missing, format)
 
     def tops_fit(self) -> bool:
-        """Whether no value of the blocks at hand can leave float32 (|values| < 2^128)."""
+        """Whether no value of the blocks at hand can leave float32."""
         scales = decode(self.scales, self.format.scale_format)
-        top = np.nanmax(scales, initial=0.0) * 2.0 ** (element_exponent(self.format.element) + 1)
-        return bool(top <= 2.0**128)
+        element = self.format.element
+        top = np.nanmax(scales, initial=0.0) * float(max(element.maximum, -element.minimum))
+        return bool(top <= FLOAT32_MAXIMUM)
 
     def quotients(self) -> Any:
         """Yield (piece, values / (G · X), G · X per block): what the element format rounds."""
@@ -265,7 +290,7 @@ class _Work:
             scale_codes(codes, self.amax, peak, self.outer, self.format)
             return codes
         outer = np.broadcast_to(self.outer, self.amax.shape)
-        for rows, columns, blocks in self.rows.whole_blocks():
+        for rows, columns, blocks in self.rows.block_pieces():
             piece = self._piece(rows, columns)
             piece[~np.isfinite(piece)] = np.nan
             some = in_blocks(piece, blocks.stop - blocks.start)
