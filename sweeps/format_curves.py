@@ -158,14 +158,15 @@ def _singles(formats: Sequence[AnyFormat]) -> Iterator[tuple[str, Format]]:
 def _pieces(format: Format) -> Iterator[tuple[Fraction, Fraction, Fraction]]:
     """Yield (first tie, last tie, largest distance to it within its gap) of equal gaps, from 0 up.
 
-    Where the tie is 0 (a posit never becomes 0), the error has no bound: shown is half the gap.
+    Between 0 and its neighbour the tie of a posit is next to 0, and the error has no bound: shown
+    is the middle of the gap.
     """
     if not isinstance(format, TableFormat):
         yield from _uniform_pieces(format)
         return
     for index, (low, high) in enumerate(pairwise(format.levels())):
         if low >= 0:
-            tie = format.tie(index) or (low + high) / 2
+            tie = format.tie(index) if low else max(format.tie(index), high / 2)
             yield tie, tie, max(tie - low, high - tie)
 
 

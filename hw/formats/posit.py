@@ -13,6 +13,7 @@ from hw.formats.table import TableFormat
 
 STANDARD_EXPONENT_BITS = 2
 MAXIMUM_EXPONENT_BITS = 6
+_NEVER = 1 << 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,23 @@ class PositFormat(TableFormat):
         return _table(self.width, self.exponent_bits)
 
     def tie(self, index: int) -> Fraction:
-        """Return the posit of n + 1 bits between two neighbours; 0 next to 0."""
+        """Return the posit of n + 1 bits between two neighbours.
+
+        Next to 0, where there is none, it is 2^-4096, below any float; `encode` takes every value
+        but 0 off it.
+        """
         low = index - (1 << (self.width - 1)) + 1  # the lower code, read as two's complement
         if low in (-1, 0):
-            return Fraction(0)
+            return Fraction(2 * low + 1, _NEVER)
         between = _positive(abs(2 * low + 1), self.width + 1, self.exponent_bits)
         return between if low > 0 else -between
+
+    def side_of_tie(self, value: Fraction, index: int) -> int:
+        """Return -1, 0 or 1: a value is below, at or above the tie; see `TableFormat`."""
+        tie = self.tie(index)
+        if abs(tie) * _NEVER == 1:
+            return 1 if tie > 0 else -1
+        return (value > tie) - (value < tie)
 
     def _code_of_special(self, special: Special, overflow: Overflow) -> int:
         return 1 << (self.width - 1)
