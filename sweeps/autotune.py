@@ -27,7 +27,9 @@ def resolve(design: D, target: Target) -> D:
 @cache
 def _cheapest(design: Design, target: Target) -> str:
     candidates = [
-        design.with_structure(structure) for structure in structures(design) if structure != "dsp"
+        design.with_structure(structure)
+        for structure in structures(design, target)
+        if structure != "dsp"
     ]
     if len(candidates) == 1:
         return candidates[0].structure

@@ -2,6 +2,12 @@
 
 from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, FlagTree, Plan, SignPair, plan
 from hw.plan.lane import LanePlan, structures
+from hw.plan.merged import (
+    ChainPlan,
+    MergedAccumulatePlan,
+    MergedLanePlan,
+    MergedRow,
+)
 from hw.plan.operand import OperandPlan, classes
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
@@ -23,6 +29,7 @@ __all__ = [
     "ArrayPlan",
     "BoothRow",
     "Bounds",
+    "ChainPlan",
     "CorePlan",
     "DigitSelection",
     "DistancePlan",
@@ -30,6 +37,9 @@ __all__ = [
     "ExponentPlan",
     "FlagTree",
     "LanePlan",
+    "MergedAccumulatePlan",
+    "MergedLanePlan",
+    "MergedRow",
     "OperandPlan",
     "Plan",
     "ProductPlan",

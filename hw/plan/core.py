@@ -9,6 +9,13 @@ from dataclasses import dataclass
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray, signed_bits
 from hw.plan.lane import LanePlan, plan_lane, structures
+from hw.plan.merged import (
+    ChainPlan,
+    MergedAccumulatePlan,
+    MergedLanePlan,
+    plan_chains,
+    plan_merged_lane,
+)
 from hw.plan.product import Bounds
 from hw.plan.sums import Sign, SumTree, Word, plan_sums
 from hw.plan.tree import TreePlan, plan_tree
@@ -97,10 +104,11 @@ class CorePlan:
     """What one accumulator and its lanes are made of."""
 
     lanes: int
-    lane: LanePlan | WindowLanePlan
+    lane: LanePlan | WindowLanePlan | MergedLanePlan
     align: AlignPlan | None
     tree: TreePlan | SumTree
-    accumulate: AccumulatePlan | WindowAccumulatePlan
+    accumulate: AccumulatePlan | WindowAccumulatePlan | MergedAccumulatePlan
+    chain: ChainPlan | None = None
 
     @property
     def sign_pairs(self) -> int:
@@ -112,10 +120,13 @@ class CorePlan:
         """Return the primitives of the core with their counts."""
         found: Counter[Part] = Counter({self.lane: self.lanes, self.accumulate: 1})
         found[SignPair()] += self.sign_pairs
-        found[self.lane.product] += self.lanes
+        if not isinstance(self.lane, MergedLanePlan):
+            found[self.lane.product] += self.lanes
         if self.align is not None:
             found[ExponentMaximum(self.align.distance.exponent_bits)] += self.lanes - 1
             found[self.align] += self.lanes
+        if self.chain is not None:
+            found.update(row for rows in self.chain.chains for row in rows)
         if self.lane.flags and self.lanes > 1:
             found[FlagTree(len(self.lane.flags), self.lanes)] += 1
         if isinstance(self.tree, SumTree):
@@ -262,10 +273,11 @@ def plan(design: Design, target: Target) -> Plan:
         raise ValueError(f"accumulators of mode once have no hardware yet: {design.accumulator}")
     if design.structure == "auto":
         raise ValueError("structure auto must be resolved before planning")
-    known = structures(design)
+    known = structures(design, target)
     if design.structure not in known:
         raise ValueError(
-            f"structure {design.structure} cannot serve {design.weight} × {design.activation}; "
+            f"structure {design.structure} cannot serve {design.weight} × {design.activation} "
+            f"on {target.name}; "
             f"one of {', '.join(known)} can"
         )
     core = _plan_core(design, target)
@@ -292,6 +304,8 @@ def _plan_core(design: Design, target: Target) -> CorePlan:
         tree = plan_tree(lanes, Bounds(0, (1 << design.accumulator.bits) - 1), relative=True)
         accumulate = plan_window_accumulate(design, lane, tree.bounds, on_last, target)
         return CorePlan(lanes, lane, align, tree, accumulate)
+    if design.structure == "merged":
+        return _plan_merged(design, target, on_last)
     plain = plan_lane(design, target)
     adding, words = _plan_adding(lanes, plain.word, target)
     kept = AccumulatePlan(
@@ -316,3 +330,18 @@ def _plan_adding(
     relative = word.sign is Sign.NEGATE
     tree = plan_tree(lanes, word.bounds, relative)
     return tree, (Word.negated(tree.bounds) if relative else Word.plain(tree.bounds),)
+
+
+def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
+    """Return the core of a merged design; one lane is added by the accumulator's own row."""
+    lane = plan_merged_lane(design, target)
+    kind, bits = design.accumulator.kind, design.accumulator_bits
+    if design.lanes == 1 and kind is not AccumulatorKind.SATURATE:
+        merged = MergedAccumulatePlan(
+            bits, lane.placement, design.flags, on_last, target.primitives
+        )
+        return CorePlan(1, lane, None, TreePlan((), lane.bounds), merged)
+    chain = plan_chains(design.lanes, lane)
+    tree, words = _plan_adding(len(chain.chains), Word.plain(chain.bounds), target)
+    kept = AccumulatePlan(kind, bits, words, design.flags, on_last, lean=target.primitives)
+    return CorePlan(design.lanes, lane, None, tree, kept, chain)

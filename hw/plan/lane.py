@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hw.design import Design
+from hw.plan.merged import can_merge
 from hw.plan.operand import OperandPlan
 from hw.plan.product import Bounds, ProductPlan, plan_product, table_product
 from hw.plan.shift import ShiftPlan, plan_shift
@@ -69,8 +70,11 @@ def table_inputs(weight: OperandPlan, activation: OperandPlan) -> int:
     return weight.magnitude_code_bits + activation.magnitude_code_bits
 
 
-def structures(design: Design) -> tuple[str, ...]:
-    """Return the product structures that can serve a design, plainest first."""
+def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
+    """Return the product structures that can serve a design, plainest first.
+
+    Without a target, those that every target can build: "merged" needs LUTs of six inputs.
+    """
     weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
     known = ["behavioural", "rows"]
     significands = weight.significand_bits + activation.significand_bits
@@ -86,6 +90,8 @@ def structures(design: Design) -> tuple[str, ...]:
         <= 18
     ):
         known.append("dsp")
+    if target is not None and target.lut_inputs >= TABLE_INPUTS and can_merge(design):
+        known.append("merged")
     return tuple(known)
 
 

@@ -10,16 +10,23 @@ from hw.plan import (
     AccumulatePlan,
     CorePlan,
     LanePlan,
+    MergedAccumulatePlan,
+    MergedLanePlan,
     SumTree,
     WindowAccumulatePlan,
+    WindowLanePlan,
 )
 from hw.rtl.accumulate import SPECIAL_FLAGS, Accumulator
 from hw.rtl.bits import any_of
 from hw.rtl.lane import Lane
 from hw.rtl.library import place
+from hw.rtl.merged import MergedAccumulator, MergedLane, build_chains, connect_placed
 from hw.rtl.sums import SignPairs, Summand, build_sums, pending_bit
 from hw.rtl.tree import Addend, build_tree
 from hw.rtl.window import WindowAccumulator, WindowLane, build_alignment
+
+AnyLane = Lane | WindowLane | MergedLane
+AnyAccumulator = Accumulator | WindowAccumulator | MergedAccumulator
 
 
 class Core(wiring.Component):
@@ -50,8 +57,11 @@ class Core(wiring.Component):
         m = Module()
         plan = self.plan
         lanes = self._lanes(m, platform)
+        accumulator: AnyAccumulator
         if isinstance(plan.accumulate, AccumulatePlan):
-            accumulator: Accumulator | WindowAccumulator = Accumulator(plan.accumulate)
+            accumulator = Accumulator(plan.accumulate)
+        elif isinstance(plan.accumulate, MergedAccumulatePlan):
+            accumulator = MergedAccumulator(plan.accumulate)
         else:
             assert plan.align is not None
             accumulator = WindowAccumulator(plan.accumulate)
@@ -75,21 +85,29 @@ class Core(wiring.Component):
         self,
         m: Module,
         platform: object,
-        lanes: list[Lane | WindowLane],
-        accumulator: Accumulator | WindowAccumulator,
+        lanes: list[AnyLane],
+        accumulator: AnyAccumulator,
     ) -> None:
         """Build the tree from the lanes to the accumulator."""
         plan = self.plan
+        if isinstance(accumulator, MergedAccumulator):
+            connect_placed(m, accumulator, lanes[0])
+            return
+        words: list[Summand] = []
+        if plan.chain is not None:
+            words = [Summand(v, None) for v in build_chains(m, platform, plan.chain, lanes)]
         if isinstance(plan.tree, SumTree):
             assert isinstance(accumulator, Accumulator)
             signs = self._signs(m, platform, accumulator)
-            words = [
+            words = words or [
                 Summand(lane.value, signs[i] if signs else pending_bit(lane))
                 for i, lane in enumerate(lanes)
             ]
             accumulator.take(m, build_sums(m, platform, plan.tree, words))
             return
-        if plan.align is not None:
+        if words:
+            addends = [Addend(word.value, None) for word in words]
+        elif plan.align is not None:
             addends = build_alignment(m, platform, plan.align, lanes, accumulator)
         else:
             addends = [Addend(lane.value, getattr(lane, "negate", None)) for lane in lanes]
@@ -119,12 +137,12 @@ class Core(wiring.Component):
             signs += list(pair.negate)
         return signs
 
-    def _lanes(self, m: Module, platform: object) -> list[Lane | WindowLane]:
+    def _lanes(self, m: Module, platform: object) -> list[AnyLane]:
         plan = self.plan.lane
         weight_bits, activation_bits = plan.weight.format.bits, plan.activation.format.bits
-        lanes: list[Lane | WindowLane] = []
+        lanes: list[AnyLane] = []
         for i in range(self.plan.lanes):
-            lane = Lane(plan) if isinstance(plan, LanePlan) else WindowLane(plan)
+            lane = _lane(plan)
             place(m, platform, "lane", lane, i)
             m.d.comb += [
                 lane.weight.eq(self.weight.word_select(i, weight_bits)),
@@ -132,3 +150,9 @@ class Core(wiring.Component):
             ]
             lanes.append(lane)
         return lanes
+
+
+def _lane(plan: LanePlan | WindowLanePlan | MergedLanePlan) -> AnyLane:
+    if isinstance(plan, LanePlan):
+        return Lane(plan)
+    return MergedLane(plan) if isinstance(plan, MergedLanePlan) else WindowLane(plan)

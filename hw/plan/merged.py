@@ -1,0 +1,457 @@
+"""Floor 1c: lanes whose last shift and sign are part of an adder row ("merged").
+
+A row on a carry chain has one LUT per bit, and a sum of two bare nets leaves four of its six inputs
+idle. Here those inputs take in the coarse part of a product's shift (`hw.plan.placement`) and its
+sign:
+
+    sum = previous + ((fine word << shift) ^ sign) + sign.
+
+So a shifted product of full width is never built. Rows stand in linear chains, because only one
+operand of a row can be chosen this way. Everything is given LUT by LUT (`hw.plan.cells`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from hw.design import Design
+from hw.plan.cells import Chain, ChainBit, Lut, Netlist, function
+from hw.plan.operand import OperandPlan
+from hw.plan.placement import Placement, Wiring, placements, wiring
+from hw.plan.product import Bounds
+from hw.target import Target
+
+CHAIN_LENGTH = 8
+"""Rows of a chain where the lanes are a multiple of it."""
+TABLE_INPUTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class MergedLanePlan:
+    """Product of significands shifted by the fine amount, with what rows need to place it.
+
+    Parameters
+    ----------
+    weight, activation
+        The operands, minifloats both.
+    placement
+        How the product is placed.
+    bounds
+        Range of the placed product without its sign.
+    flags
+        Special outputs of the lane.
+    packed
+        Whether cells are instances of LUT6_2 and CARRY4, packed as planned.
+
+    """
+
+    weight: OperandPlan
+    activation: OperandPlan
+    placement: Placement
+    bounds: Bounds
+    flags: tuple[str, ...]
+    packed: bool
+
+    @property
+    def operands(self) -> tuple[OperandPlan, OperandPlan]:
+        """Both operands."""
+        return self.weight, self.activation
+
+    @property
+    def from_table(self) -> bool:
+        """Whether the exponent sum is a table of both fields."""
+        return _from_table(self.operands)
+
+    @property
+    def netlist(self) -> Netlist:
+        """The cells between unpacked operands and what rows read."""
+        return lane_netlist(self.weight, self.activation, self.placement)
+
+
+@dataclass(frozen=True, slots=True)
+class MergedRow:
+    """One adder row: ``previous ± placed product``, a LUT6 per bit.
+
+    Parameters
+    ----------
+    placement
+        How the product is placed.
+    previous
+        Whether there is something it is added to: not in the first row of a chain.
+    width
+        Bits of the sum, and of what is added to.
+    packed
+        As in `MergedLanePlan`.
+
+    """
+
+    placement: Placement
+    previous: bool
+    width: int
+    packed: bool
+
+    @property
+    def netlist(self) -> Netlist:
+        """The cells of the row."""
+        return row_netlist(self.placement, self.previous, self.width)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainPlan:
+    """Linear chains of merged rows: lane i is added in row i, counted through the chains.
+
+    Parameters
+    ----------
+    chains
+        For each chain its rows, first to last.
+    bounds
+        Range of the sum of each chain.
+
+    """
+
+    chains: tuple[tuple[MergedRow, ...], ...]
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True)
+class MergedAccumulatePlan:
+    """Accumulator whose adder row places the one product of a step by itself.
+
+    Parameters
+    ----------
+    bits
+        Width of the accumulator, which wraps.
+    placement
+        How the product is placed.
+    flags, total_on_last
+        As in `hw.plan.core.AccumulatePlan`.
+    packed
+        As in `MergedLanePlan`.
+
+    """
+
+    bits: int
+    placement: Placement
+    flags: tuple[str, ...]
+    total_on_last: bool
+    packed: bool
+
+    @property
+    def row(self) -> MergedRow:
+        """The row."""
+        return MergedRow(self.placement, True, self.bits, self.packed)
+
+    @property
+    def ff(self) -> int:
+        """Registers: accumulator, total, the flags of both, and ``total_valid``."""
+        return 2 * (self.bits + len(self.flags)) + 1
+
+
+def can_merge(design: Design) -> bool:
+    """Whether the lanes of a design can be merged: minifloats on a fixed grid that shift."""
+    operands = OperandPlan(design.weight), OperandPlan(design.activation)
+    return (
+        not design.is_window
+        and all(operand.is_minifloat and operand.format.signed for operand in operands)
+        and all(operand.significand_bits <= 8 for operand in operands)
+        and any(operand.field_bits for operand in operands)
+        and _best(*operands) is not None
+    )
+
+
+def plan_merged_lane(design: Design, target: Target) -> MergedLanePlan:
+    """Return the lane of a merged design."""
+    weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
+    placement = _best(weight, activation)
+    assert placement is not None
+    bounds = Bounds(0, weight.format.maximum_integer * activation.format.maximum_integer)
+    flags = tuple(name for name in design.flags if name != "overflow")
+    return MergedLanePlan(weight, activation, placement, bounds, flags, target.primitives)
+
+
+def plan_chains(lanes: int, lane: MergedLanePlan) -> ChainPlan:
+    """Return the chains that add the products of all lanes: one chain, or equal ones."""
+    length = CHAIN_LENGTH if lanes % CHAIN_LENGTH == 0 else lanes
+    reach = lane.bounds.high
+
+    def rows() -> Iterator[MergedRow]:
+        for done in range(1, length + 1):
+            width = Bounds(-reach * done, reach * done).bits
+            yield MergedRow(lane.placement, done > 1, width, lane.packed)
+
+    return ChainPlan((tuple(rows()),) * (lanes // length), Bounds(-reach * length, reach * length))
+
+
+@cache
+def _best(weight: OperandPlan, activation: OperandPlan) -> Placement | None:
+    """Return the placement with the fewest sites in the lane, None if there is none."""
+    operands = (weight, activation)
+    offset = 0 if _from_table(operands) else sum(bool(o.field_bits) for o in operands)
+    product = weight.high * activation.high
+    whole = weight.format.maximum_integer * activation.format.maximum_integer
+    candidates = placements(
+        product.bit_length(),
+        offset,
+        offset + sum(operand.largest_shift for operand in operands),
+        whole.bit_length(),
+        _from_table(operands),
+    )
+    served = [placement for placement in candidates if wiring(placement) is not None]
+    return min(served, key=lambda p: lane_netlist(weight, activation, p).sites, default=None)
+
+
+def _from_table(operands: tuple[OperandPlan, OperandPlan]) -> bool:
+    return sum(operand.field_bits for operand in operands) <= TABLE_INPUTS
+
+
+@cache
+def lane_netlist(weight: OperandPlan, activation: OperandPlan, placement: Placement) -> Netlist:
+    """Return the cells of a lane.
+
+    It reads ``ws ass`` (signs), ``wm0 … am0 …`` (significands), ``wf0 … af0 …`` (fields) and
+    ``wn an`` (field is not 0); it drives ``s``, ``x0 …`` (fine word, gathered bits above),
+    ``c0 …`` (coarse code) and ``l0 …`` (its lines).
+    """
+    build = _LaneBuilder(weight, activation, placement)
+    return build.netlist()
+
+
+class _LaneBuilder:
+    """Collects the cells of one lane."""
+
+    def __init__(self, weight: OperandPlan, activation: OperandPlan, placement: Placement) -> None:
+        self.weight, self.activation, self.placement = weight, activation, placement
+        self.luts: list[Lut] = []
+        self.chains: list[Chain] = []
+
+    def netlist(self) -> Netlist:
+        """Return all cells."""
+        self.lut("s", ("ws", "as"), lambda w, a: w ^ a)
+        codes = self._codes()
+        self._fine(self._product(), codes)
+        self._decode()
+        return Netlist(tuple(self.luts), tuple(self.chains))
+
+    def lut(self, output: str, inputs: tuple[str, ...], rule: object) -> str:
+        """Add a function and return its net."""
+        self.luts.append(function(output, inputs, rule))  # type: ignore[arg-type]
+        return output
+
+    def _codes(self) -> list[str]:
+        """Add the exponent sum; return the nets of its code, fine bits first."""
+        place, fine = self.placement, len(self.placement.fine)
+        names = [f"f{i}" for i in range(fine)] + [f"c{i}" for i in range(place.coarse_bits)]
+        operands = (("w", self.weight), ("a", self.activation))
+        fields = [(side, o.field_bits) for side, o in operands if o.field_bits]
+        if _from_table((self.weight, self.activation)):
+            nets = tuple(f"{side}f{i}" for side, bits in fields for i in range(bits))
+
+            def code(*values: int) -> int:
+                amount, start = 0, 0
+                for _, bits in fields:
+                    field = sum(values[start + i] << i for i in range(bits))
+                    amount += max(field, 1) - 1
+                    start += bits
+                return max(place.code(min(amount, place.highest)), 0)
+
+            for bit, name in enumerate(names):
+                self.lut(name, nets, lambda *v, bit=bit: code(*v) >> bit & 1)
+            return names
+        self._exponent_sum(fields, names)
+        return names
+
+    def _exponent_sum(self, fields: list[tuple[str, int]], names: list[str]) -> None:
+        """Add ``Σ max(field, 1)`` with its lowest bits ``field[0] | ~normal``."""
+
+        def lowest(side: str) -> tuple[str, str]:
+            return f"{side}f0", f"{side}n"
+
+        if len(fields) == 1:
+            ((side, bits),) = fields
+            self.lut(names[0], lowest(side), lambda f, n: f | (1 - n))
+            for i in range(1, bits):
+                self.lut(names[i], (f"{side}f{i}",), lambda f: f)
+            return
+        (left, left_bits), (right, right_bits) = sorted(fields, key=lambda f: -f[1])
+        both = (*lowest(left), *lowest(right))
+        first = ChainBit(
+            names[0],
+            function("", both, lambda f, n, g, k: (f | 1 - n) ^ (g | 1 - k)),
+            function("", lowest(left), lambda f, n: f | 1 - n),
+        )
+        bits = [first]
+        for i in range(1, left_bits):
+            other = f"{right}f{i}" if i < right_bits else "0"
+            select = function("", (f"{left}f{i}", other), lambda f, g: f ^ g)
+            bits.append(ChainBit(names[i], select, f"{left}f{i}"))
+        top = names[left_bits] if left_bits < len(names) else ""
+        self.chains.append(Chain("0", tuple(bits), top))
+
+    def _product(self) -> list[str]:
+        """Add the product of significands; return its nets, inverted by the sign if asked for."""
+        rows = (self.weight.significand_bits, self.activation.significand_bits)
+        weight = [f"wm{i}" for i in range(rows[0])]
+        activation = [f"am{i}" for i in range(rows[1])]
+        if sum(rows) <= TABLE_INPUTS or min(rows) == 1:
+            return self._table(weight, activation)
+        more, less = (weight, activation) if rows[0] >= rows[1] else (activation, weight)
+        return self._product_rows(more, less)
+
+    def _table(self, weight: list[str], activation: list[str]) -> list[str]:
+        nets = (*weight, *activation)
+
+        def product(*values: int) -> int:
+            w = sum(v << i for i, v in enumerate(values[: len(weight)]))
+            return w * sum(v << i for i, v in enumerate(values[len(weight) :]))
+
+        return [
+            self.lut(f"p{bit}", nets, lambda *v, bit=bit: product(*v) >> bit & 1)
+            for bit in range(self.placement.product_bits)
+        ]
+
+    def _product_rows(self, more: list[str], less: list[str]) -> list[str]:
+        """Multiply row by row, two multiplier bits in the first; invert by the sign in passing.
+
+        ``~(x + y) = ~x + ~y + 1``: each row inverts what it adds and takes the sign as carry.
+        """
+        sign = "s" if self.placement.inverted else "0"
+        bits = len(more)
+        nets = [self.lut("p0", (more[0], less[0], sign), lambda a, b, s: a & b ^ s)]
+        chain = []
+        for j in range(1, bits + 1):
+            high = more[j] if j < bits else "0"
+            inputs = (high, less[0], more[j - 1], less[1])
+            select = function("", inputs, lambda a, b, c, d: (a & b) ^ (c & d))
+            direct = function("", (high, less[0], sign), lambda a, b, s: a & b ^ s)
+            plain = direct.inputs[0] if direct.truth == 2 and len(direct.inputs) == 1 else direct
+            chain.append(ChainBit(f"r1_{j}", select, plain if direct.inputs else "0"))
+        self.chains.append(Chain(sign, tuple(chain), f"r1_{bits + 1}"))
+        previous = [f"r1_{j}" for j in range(1, bits + 2)]
+        for row in range(2, len(less)):
+            nets.append(previous[0])
+            chain = []
+            for j in range(bits):
+                inputs = (previous[j + 1], more[j], less[row], sign)
+                select = function("", inputs, lambda p, a, b, s: p ^ (a & b) ^ s)
+                chain.append(ChainBit(f"r{row}_{j}", select, previous[j + 1]))
+            self.chains.append(Chain(sign, tuple(chain), f"r{row}_{bits}"))
+            previous = [f"r{row}_{j}" for j in range(bits + 1)]
+        return (nets + previous)[: self.placement.product_bits]
+
+    def _fine(self, word: list[str], codes: list[str]) -> None:
+        """Add the fine steps, two bits a site."""
+        place = self.placement
+        table = len(self.chains) == 0 or not any(n.startswith("r") for n in word)
+        fill = "s" if place.inverted else "0"
+        for number, step in enumerate(place.fine):
+            last = number == len(place.fine) - 1
+            invert = place.inverted and table and number == 0
+            before = "0" if invert else fill
+            following = []
+            for i in range(len(word) + step):
+                low = word[i] if i < len(word) else before
+                high = word[i - step] if i >= step else before
+                sign = "s" if invert else "0"
+                output = f"x{i}" if last else f"y{number}_{i}"
+                following.append(
+                    self.lut(
+                        output,
+                        (low, high, codes[number], sign),
+                        lambda low, high, c, s: (high if c else low) ^ s,
+                    )
+                )
+            word = following
+        if not place.fine:
+            for i, net in enumerate(word):
+                self.rename(net, f"x{i}")
+
+    def rename(self, old: str, new: str) -> None:
+        """Give the net of a product bit its outer name."""
+        self.luts = [Lut(new, v.inputs, v.truth) if v.output == old else v for v in self.luts]
+        if not any(v.output == new for v in self.luts):
+            self.lut(new, (old,), lambda x: x)
+
+    def _decode(self) -> None:
+        """Add lines of the coarse code and gathered bits."""
+        place = self.placement
+        wires = wiring_of(place)
+        coarse = tuple(f"c{i}" for i in range(place.coarse_bits))
+
+        def number(values: tuple[int, ...]) -> int:
+            return sum(v << i for i, v in enumerate(values))
+
+        for line, code in enumerate(wires.lines):
+            self.lut(f"l{line}", coarse, lambda *v, code=code: number(v) == code)
+        for index, group in enumerate(wires.gathered):
+            output = f"x{place.word_bits + index}"
+            words = tuple(f"x{bit}" for bit, _ in group)
+            amounts = tuple(code for _, code in group)
+            if len(group) + len(coarse) <= TABLE_INPUTS:
+                self.lut(
+                    output,
+                    (*words, *coarse),
+                    lambda *v, amounts=amounts: any(
+                        x and number(v[len(amounts) :]) == code
+                        for x, code in zip(v, amounts, strict=False)
+                    ),
+                )
+                continue
+            lines = tuple(f"l{wires.lines.index(code)}" for code in amounts)
+            self.lut(output, (*words, *lines), _any_both)
+
+
+def _any_both(*values: int) -> bool:
+    """Whether a bit of the first half and the same bit of the second half are set."""
+    half = len(values) // 2
+    return any(x and y for x, y in zip(values[:half], values[half:], strict=True))
+
+
+@cache
+def row_netlist(placement: Placement, previous: bool, width: int) -> Netlist:
+    """Return the cells of a row.
+
+    It reads ``p0 …`` (previous), ``s x0 … c0 … l0 …`` (of the lane) and drives ``t0 …`` (the sum).
+    """
+    bits = []
+    for place in range(width):
+        before = f"p{place}" if previous else "0"
+        bits.append(ChainBit(f"t{place}", _row_lut(placement, place, before), before))
+    return Netlist((), (Chain("s", tuple(bits), ""),))
+
+
+def _row_lut(placement: Placement, place: int, before: str) -> Lut:
+    wires = wiring_of(placement)
+    terms = wires.bits[place] if place < placement.width else ()
+    lined = place < placement.width and wires.decoded[place]
+    words = tuple(f"x{term.index}" for term in terms)
+    if lined:
+        selects = tuple(f"l{wires.lines.index(t.coarse)}" if t.coarse >= 0 else "1" for t in terms)
+    else:
+        selects = tuple(f"c{i}" for i in range(placement.coarse_bits))
+    codes = tuple(term.coarse for term in terms)
+
+    def rule(prev: int, sign: int, *values: int) -> int:
+        data, select = values[: len(words)], values[len(words) :]
+        code = sum(v << i for i, v in enumerate(select))
+        if placement.inverted:
+            known = [coarse for coarse, _ in placement.reached]
+            hit = next((x for x, c in zip(data, codes, strict=True) if c == code), None)
+            if hit is None and code not in known and data:
+                hit = data[0]
+            return prev ^ (sign if hit is None else hit)
+        if lined:
+            bit = any(x and y for x, y in zip(data, select, strict=True))
+        else:
+            bit = any(x for x, c in zip(data, codes, strict=True) if c == code)
+        return prev ^ sign ^ bit
+
+    return function("", (before, "s", *words, *selects), rule)
+
+
+def wiring_of(placement: Placement) -> Wiring:
+    """Return how rows read a placement that is known to be possible."""
+    found = wiring(placement)
+    assert found is not None
+    return found

@@ -1,0 +1,202 @@
+"""Floor 1c: how a product's shift is split between its lane and the adder row it goes to.
+
+The lane shifts by some *fine* steps, one bit of the amount each; the row picks, for each of its
+bits, from the few bits of that short word that can stand there, by the *coarse* part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+ROW_INPUTS = 5
+"""What a row's LUT6 has left beside the bit it adds to."""
+GATHER_INPUTS = 6
+"""Inputs of the LUT that gathers bits which do not all fit the row."""
+GROUP = 3
+"""Bits that are gathered in one LUT, with a line for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the bits of a product stand in a row.
+
+    Parameters
+    ----------
+    product_bits
+        Width of the product of significands.
+    fine
+        Places of the fine steps, in the order they are taken.
+    shifts
+        Places the row shifts by, for each coarse code, rising.
+    lowest, highest
+        Range of the amount, its offset included.
+    width
+        Places of the placed product; low places no amount reaches are dropped.
+    inverted
+        Whether the lane inverts the word by its sign (the row fills with the sign what the word
+        does not reach); else the row inverts.
+
+    """
+
+    product_bits: int
+    fine: tuple[int, ...]
+    shifts: tuple[int, ...]
+    lowest: int
+    highest: int
+    width: int
+    inverted: bool
+
+    @property
+    def word_bits(self) -> int:
+        """Width of the fine word."""
+        return self.product_bits + sum(self.fine)
+
+    @property
+    def coarse_bits(self) -> int:
+        """Width of the coarse code."""
+        return (len(self.shifts) - 1).bit_length()
+
+    @property
+    def fine_sums(self) -> tuple[int, ...]:
+        """Shift of each code of the fine steps, the first step's bit lowest."""
+        sums = [0]
+        for step in self.fine:
+            sums += [done + step for done in sums]
+        return tuple(sums)
+
+    def code(self, amount: int) -> int:
+        """Return fine and coarse code of an amount in one word, fine bits low; −1 if there is none.
+
+        The largest coarse shift is taken that leaves a fine one.
+        """
+        for coarse in reversed(range(len(self.shifts))):
+            rest = amount - self.shifts[coarse]
+            if rest in self.fine_sums:
+                return coarse << len(self.fine) | self.fine_sums.index(rest)
+        return -1
+
+    @property
+    def reached(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """The coarse codes that occur, each with the fine shifts that occur with it."""
+        found: dict[int, set[int]] = {}
+        for amount in range(self.lowest, self.highest + 1):
+            coarse = self.code(amount) >> len(self.fine)
+            found.setdefault(coarse, set()).add(amount - self.shifts[coarse])
+        return tuple((coarse, tuple(sorted(fine))) for coarse, fine in sorted(found.items()))
+
+    def sources(self, place: int) -> tuple[tuple[int, int], ...]:
+        """Return (bit of the fine word, coarse code) for all that can stand at a place."""
+        found = []
+        for coarse, fine in self.reached:
+            index = place + self.lowest - self.shifts[coarse]
+            if fine[0] <= index < self.product_bits + fine[-1]:
+                found.append((index, coarse))
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A bit that stands at some place of a row.
+
+    Parameters
+    ----------
+    index
+        Bit of the fine word or, beyond its width, gathered bit.
+    coarse
+        The coarse code that puts it there; −1 for a gathered bit, which is 0 otherwise.
+
+    """
+
+    index: int
+    coarse: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the rows of a placement read.
+
+    Parameters
+    ----------
+    bits
+        For each place the terms that are or-ed there.
+    decoded
+        For each place whether the row reads a line per term instead of the coarse code.
+    gathered
+        For each gathered bit its (index, coarse) pairs.
+    lines
+        Coarse codes that are decoded to a line each, in rising order.
+
+    """
+
+    bits: tuple[tuple[Term, ...], ...]
+    decoded: tuple[bool, ...]
+    gathered: tuple[tuple[tuple[int, int], ...], ...]
+    lines: tuple[int, ...]
+
+
+@cache
+def wiring(placement: Placement) -> Wiring | None:
+    """Return how rows read a placed word, None if too many bits meet at a place."""
+    gathered: list[tuple[tuple[int, int], ...]] = []
+    bits: list[tuple[Term, ...]] = []
+    decoded: list[bool] = []
+    for place in range(placement.width):
+        sources = placement.sources(place)
+        filled = placement.inverted and len(sources) == len(placement.reached)
+        free = ROW_INPUTS - (not filled)
+        terms = tuple(Term(index, coarse) for index, coarse in sources)
+        by_line = len(sources) + placement.coarse_bits > free
+        if by_line and (2 * len(sources) > free or placement.inverted):
+            if placement.inverted:
+                return None
+            groups = [sources[i : i + GROUP] for i in range(1, len(sources), GROUP)]
+            if 2 + len(groups) > free:
+                return None
+            terms = terms[:1]
+            for group in groups:
+                terms += (Term(placement.word_bits + len(gathered), -1),)
+                gathered.append(group)
+        bits.append(terms)
+        decoded.append(by_line)
+    read = {
+        term.coarse
+        for terms, lined in zip(bits, decoded, strict=True)
+        for term in terms
+        if lined and term.coarse >= 0
+    }
+    for group in gathered:
+        if len(group) + placement.coarse_bits > GATHER_INPUTS:
+            read.update(coarse for _, coarse in group)
+    return Wiring(tuple(bits), tuple(decoded), tuple(gathered), tuple(sorted(read)))
+
+
+def placements(
+    product_bits: int, lowest: int, highest: int, width: int, free_code: bool
+) -> tuple[Placement, ...]:
+    """Return the placements to choose from.
+
+    Parameters
+    ----------
+    product_bits, lowest, highest, width
+        As in `Placement`.
+    free_code
+        Whether the amount may have any code; else it is a plain binary number.
+
+    """
+    found = []
+    for bits in range(highest.bit_length() + 1):
+        fine = tuple(1 << bit for bit in range(bits))
+        coarse = tuple(range(0, highest + 1, 1 << bits))
+        found.append(Placement(product_bits, fine, coarse, lowest, highest, width, False))
+        if fine:
+            found.append(Placement(product_bits, fine, coarse, lowest, highest, width, True))
+    if free_code:
+        for step in (1, 2, 3, 4):
+            for coarse in ((0, 1), (0, 1, 2), (0, 2, 4)):
+                found.append(Placement(product_bits, (step,), coarse, lowest, highest, width, True))
+    return tuple(
+        placement
+        for placement in found
+        if all(placement.code(amount) >= 0 for amount in range(lowest, highest + 1))
+    )

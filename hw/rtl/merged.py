@@ -1,0 +1,217 @@
+"""Floor 2a: lanes whose last shift and sign are part of an adder row (see `hw.plan.merged`)."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, ResetSignal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.plan.merged import (
+    ChainPlan,
+    MergedAccumulatePlan,
+    MergedLanePlan,
+    MergedRow,
+    wiring_of,
+)
+from hw.plan.placement import Placement
+from hw.rtl.accumulate import SumRegisters, step_ports
+from hw.rtl.bits import named
+from hw.rtl.cells import Nets
+from hw.rtl.lane import drive_flags
+from hw.rtl.library import place
+from hw.rtl.operand import unpack_both
+
+PREFIXES = {"data": "x", "coarse": "c", "lines": "l"}
+
+
+def placed_ports(placement: Placement) -> dict[str, int]:
+    """Return the names and widths of what a lane hands to a row."""
+    wires = wiring_of(placement)
+    ports = {
+        "data": placement.word_bits + len(wires.gathered),
+        "coarse": placement.coarse_bits,
+        "lines": len(wires.lines),
+        "negate": 1,
+    }
+    return {name: bits for name, bits in ports.items() if bits}
+
+
+def _nets(ports: wiring.Component, placement: Placement) -> dict[str, Value]:
+    """Return what a row reads by the names of its nets."""
+    nets: dict[str, Value] = {"s": ports.negate}
+    for name, prefix in PREFIXES.items():
+        word = getattr(ports, name, None)
+        if word is not None:
+            nets |= {f"{prefix}{i}": word[i] for i in range(len(word))}
+    return nets
+
+
+class LaneCells(wiring.Component):
+    """The cells of a lane: product, exponent sum, fine shift, decoding.
+
+    Ports: per operand its sign, significand, exponent field and whether that is not 0; what a row
+    reads. Combinational.
+    """
+
+    def __init__(self, plan: MergedLanePlan) -> None:
+        self.plan = plan
+        ports: dict[str, object] = {}
+        for side, operand in zip("wa", plan.operands, strict=True):
+            ports |= {f"{side}s": In(1), f"{side}m": In(operand.significand_bits)}
+            if operand.field_bits:
+                ports |= {f"{side}f": In(operand.field_bits), f"{side}n": In(1)}
+        super().__init__(
+            ports | {name: Out(bits) for name, bits in placed_ports(plan.placement).items()}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Add the cells."""
+        m = Module()
+        inputs: dict[str, Value] = {}
+        for name, member in self.signature.members.items():
+            if member.flow is In:
+                word = getattr(self, name)
+                single = name[1] in "sn"
+                inputs |= {name: word} if single else {f"{name}{i}": b for i, b in enumerate(word)}
+        nets = Nets(m, platform, inputs)
+        nets.add(self.plan.netlist)
+        m.d.comb += self.negate.eq(nets.nets["s"])
+        for name, prefix in PREFIXES.items():
+            word = getattr(self, name, None)
+            if word is not None:
+                m.d.comb += word.eq(nets.word([f"{prefix}{i}" for i in range(len(word))]))
+        return m
+
+
+class MergedLane(wiring.Component):
+    """Product of significands, shifted by the fine part of the exponent sum.
+
+    Ports: `weight`, `activation` (codes); `data` (the fine word, gathered bits above), `coarse`
+    (code of the row's shift), `lines` (decoded codes) as far as rows read them, `negate`, special
+    flags. Combinational. A special operand gives a product of 0.
+    """
+
+    def __init__(self, plan: MergedLanePlan) -> None:
+        self.plan = plan
+        ports = {
+            "weight": In(plan.weight.format.bits),
+            "activation": In(plan.activation.format.bits),
+        }
+        ports |= {name: Out(bits) for name, bits in placed_ports(plan.placement).items()}
+        super().__init__(ports | {flag: Out(1) for flag in plan.flags})
+
+    def elaborate(self, platform: object) -> Module:
+        """Unpack; the cells do the rest."""
+        m = Module()
+        plan = self.plan
+        weight, activation = unpack_both(m, platform, plan, self.weight, self.activation)
+        cells = LaneCells(plan)
+        place(m, platform, "lane_cells", cells)
+        for side, operand, known in zip("wa", (weight, activation), plan.operands, strict=True):
+            m.d.comb += [
+                getattr(cells, f"{side}s").eq(operand.sign),
+                getattr(cells, f"{side}m").eq(operand.significand),
+            ]
+            if known.field_bits:
+                m.d.comb += [
+                    getattr(cells, f"{side}f").eq(operand.field),
+                    getattr(cells, f"{side}n").eq(operand.normal),
+                ]
+        for name in placed_ports(plan.placement):
+            m.d.comb += getattr(self, name).eq(getattr(cells, name))
+        drive_flags(m, self, plan.flags, weight, activation)
+        return m
+
+
+class MergedRowAdder(wiring.Component):
+    """``sum = previous ± placed product``, one LUT6 per bit on the carry chain.
+
+    Ports: `previous` (absent in a first row, else as wide as the sum), the lane's `data`, `coarse`,
+    `lines`, `negate`; `sum`. Combinational. The sign inverts the placed word, zeros included, and
+    is the carry-in.
+    """
+
+    def __init__(self, plan: MergedRow) -> None:
+        self.plan = plan
+        ports = {name: In(bits) for name, bits in placed_ports(plan.placement).items()}
+        if plan.previous:
+            ports["previous"] = In(plan.width)
+        super().__init__(ports | {"sum": Out(plan.width)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Add the cells."""
+        m = Module()
+        inputs = _nets(self, self.plan.placement)
+        if self.plan.previous:
+            inputs |= {f"p{i}": self.previous[i] for i in range(self.plan.width)}
+        nets = Nets(m, platform, inputs)
+        nets.add(self.plan.netlist)
+        m.d.comb += self.sum.eq(nets.word([f"t{i}" for i in range(self.plan.width)]))
+        return m
+
+
+class MergedAccumulator(wiring.Component):
+    """Adds one placed product per step to the sum it keeps, in one row.
+
+    Ports: those of `hw.rtl.accumulate.Accumulator` with what a lane hands to a row instead of
+    `addend`. Latency 1 cycle, initiation interval 1; synchronous reset to 0; wraps modulo
+    ``2**bits`` and raises `overflow` if it has that flag.
+    """
+
+    def __init__(self, plan: MergedAccumulatePlan) -> None:
+        self.plan = plan
+        ports = step_ports(1, False, plan.bits, plan.flags)
+        del ports["addend"]
+        ports |= {name: In(bits) for name, bits in placed_ports(plan.placement).items()}
+        super().__init__(ports)
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the row and the registers."""
+        m = Module()
+        plan = self.plan
+        clear = named(m, "clear", ResetSignal() | (self.valid & self.last))
+        registers = SumRegisters(m, self, plan.total_on_last, clear)
+        state = registers.register("accumulator", plan.bits)
+        row = MergedRowAdder(plan.row)
+        place(m, platform, row_name(plan.row), row)
+        for name in placed_ports(plan.placement):
+            m.d.comb += getattr(row, name).eq(getattr(self, name))
+        m.d.comb += row.previous.eq(state)
+        exact = named(m, "exact", row.sum)
+        registers.follow(state, exact, self.total)
+        overflowed = (state[-1] == self.negate) & (exact[-1] != self.negate)
+        registers.flags(plan.flags, overflowed)
+        return m
+
+
+def row_name(row: MergedRow) -> str:
+    """Return the module name of a row."""
+    return f"merged_{'row' if row.previous else 'first'}_{row.width}"
+
+
+def build_chains(
+    m: Module, platform: object, plan: ChainPlan, lanes: list[MergedLane]
+) -> list[Value]:
+    """Add the chains' rows to a module and return their sums."""
+    sums: list[Value] = []
+    number = 0
+    for chain in plan.chains:
+        previous: Value | None = None
+        for row in chain:
+            adder = MergedRowAdder(row)
+            place(m, platform, row_name(row), adder, number)
+            connect_placed(m, adder, lanes[number])
+            if previous is not None:
+                top = previous[-1].replicate(row.width - len(previous))
+                m.d.comb += adder.previous.eq(Cat(previous, top))
+            previous = adder.sum
+            number += 1
+        assert previous is not None
+        sums.append(previous)
+    return sums
+
+
+def connect_placed(m: Module, row: wiring.Component, lane: MergedLane) -> None:
+    """Connect what a lane hands to a row."""
+    for name in placed_ports(lane.plan.placement):
+        m.d.comb += getattr(row, name).eq(getattr(lane, name))
