@@ -54,7 +54,7 @@ FLOORS = {
     ),
     "sweeps": (
         ("hw", "sim", "costmodel"),
-        ("amaranth", "numpy", "yaml", "matplotlib", "sklearn", "torch"),
+        ("amaranth", "numpy", "yaml", "matplotlib", "sklearn", "torch", "safetensors"),
     ),
     "macloom": (("hw", "sim", "costmodel", "sweeps"), ("amaranth", "numpy")),
 }
