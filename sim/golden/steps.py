@@ -186,7 +186,7 @@ def _guessed(
         near, far = (high, low) if falls else (low, high)
         gap = Between(_HALF, codes[near], codes[far])
         upward = gap.goes_far(mirrored(rounding) if falls else rounding) != falls
-        step = low + 1 if upward else high
+        step = low + 1 if upward else (high or key_of(-0.0))
         if ties:
             tie, exact = ties[low]
             step = max(tie + (exact and not upward), low + 1)
