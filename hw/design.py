@@ -28,6 +28,7 @@ OPERAND_SPECIALS = (Specials.FINITE, Specials.FN, Specials.FNUZ, Specials.IEEE)
 DEFAULT_ACCUMULATOR = Accumulator.exact()
 MAXIMUM_LANES = 1024
 MAXIMUM_SIDE = 64
+MAXIMUM_PIPELINE = 64
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -87,6 +88,9 @@ class Design:
         contribute 0 and nothing else.
     structure
         How products are built; "auto" must be resolved before `hw.plan.plan`.
+    pipeline
+        Stages of registers before the accumulators. The design then does what it does without
+        them, reset included, that many cycles later. Arrays have none.
 
     """
 
@@ -97,6 +101,7 @@ class Design:
     accumulator: Accumulator = DEFAULT_ACCUMULATOR
     specials: str = "flag"
     structure: str = "auto"
+    pipeline: int = 0
 
     def __post_init__(self) -> None:
         """Reject what cannot be built and settle the accumulator."""
@@ -108,6 +113,7 @@ class Design:
                 raise ValueError(f"{role} format has at most 16 bits, {format} has {format.bits}")
         _one_of("specials", self.specials, SPECIALS_POLICIES)
         _one_of("structure", self.structure, STRUCTURES)
+        _within("pipeline", self.pipeline, 0, MAXIMUM_PIPELINE)
         self._check_carries_specials()
         if (
             self.accumulator.kind is AccumulatorKind.EXACT
@@ -253,6 +259,7 @@ class Design:
         parts = [self.size_slug, self.weight.slug, self.activation.slug, self.accumulator.slug]
         parts += [self.specials] if self.has_specials and self.specials != "flag" else []
         parts += [self.structure] if self.structure != "auto" else []
+        parts += [f"p{self.pipeline}"] if self.pipeline else []
         return "_".join(parts)
 
     def with_structure(self, structure: str) -> Self:
@@ -269,6 +276,7 @@ class Design:
             "accumulator": self.accumulator.name,
             "specials": self.specials,
             "structure": self.structure,
+            **({"pipeline": self.pipeline} if self.pipeline else {}),
         }
 
     def _size_record(self) -> dict[str, int]:
@@ -355,6 +363,14 @@ class OutputStationaryArray(Grid):
 
     kind: ClassVar[str] = "array"
 
+    def __post_init__(self) -> None:
+        """Refuse pipeline stages: the cells pass operands on from register to register."""
+        if self.pipeline:
+            raise ValueError(
+                f"pipeline stages are for mac, dot and tile; an array has none, not {self.pipeline}"
+            )
+        Grid.__post_init__(self)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroadcastTile(Grid):
@@ -371,7 +387,9 @@ _CLASSES = (Mac, DotProduct, OutputStationaryArray, BroadcastTile)
 KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}
 _GRID_KEYS = ("rows", "columns", "lanes")
 _SIZE_KEYS = {"mac": (), "dot": ("lanes",), "array": _GRID_KEYS, "tile": _GRID_KEYS}
-_COMMON_KEYS = ("kind", "weight", "activation", "accumulator", "specials", "structure")
+_COMMON_KEYS = (
+    *("kind", "weight", "activation", "accumulator", "specials", "structure", "pipeline"),
+)
 
 
 def from_record(record: Mapping[str, Any]) -> Design:
@@ -404,7 +422,11 @@ def from_record(record: Mapping[str, Any]) -> Design:
         sizes["lane_count"] = sizes.pop("lanes")
     weight = parse_element(str(record["weight"]))
     activation = parse_element(str(record.get("activation") or record["weight"]))
-    settings = {key: str(record[key]) for key in ("specials", "structure") if record.get(key)}
+    settings: dict[str, Any] = {
+        key: str(record[key]) for key in ("specials", "structure") if record.get(key)
+    }
+    if record.get("pipeline") is not None:
+        settings["pipeline"] = _whole("pipeline", record["pipeline"])
     accumulator = parse_accumulator(str(record.get("accumulator") or "exact"))
     if isinstance(accumulator, FixedFormat):
         accumulator = _fixed_accumulator(accumulator, weight, activation)

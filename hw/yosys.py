@@ -9,6 +9,7 @@ a child can be stopped. Starting one takes about 40 ms. Nothing is printed; an e
 import contextlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hw.errors import MissingTool
 from hw.rtlil import dedupe_rtlil, module_names, read_modules
@@ -120,7 +122,12 @@ def run(
         return {file: (folder / file).read_text(encoding="utf-8") for file in outputs}
 
 
-def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
+def clean_verilog(
+    rtlil_text: str,
+    top: str,
+    kept: Kept = (),
+    rewrite: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> str:
     """Turn RTLIL (of Amaranth) into a short Verilog-2005 text with plain names.
 
     Everything is flattened into `top`, except the modules to keep, which come out once each
@@ -137,6 +144,8 @@ def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
     kept
         Which modules to keep, judged by their base name (`hw.rtlil.base_name`): a prefix, a tuple
         of prefixes, or a predicate. None by default.
+    rewrite
+        Changes the netlist (Yosys' JSON, the kept modules whole) before it is written.
 
     Raises
     ------
@@ -157,10 +166,16 @@ def clean_verilog(rtlil_text: str, top: str, kept: Kept = ()) -> str:
         "proc -norom",
         "flatten -noscopeinfo -separator _",
         "opt_clean -purge",
-        "rename -unescape",
-        "write_verilog -noattr design.v",
     ]
-    verilog = run(script, {"design.il": text}, ["design.v"])["design.v"]
+    files = {"design.il": text}
+    if rewrite is not None:
+        found = run([*script, "write_json design.json"], files, ["design.json"])["design.json"]
+        netlist = rewrite(json.loads(found))
+        files = {"design.json": json.dumps(netlist)}
+        script = ["read_json design.json", f"hierarchy -top {top}", "opt_clean -purge"]
+        kept_names = [name for name in netlist["modules"] if name != top]
+    script += ["rename -unescape", "write_verilog -noattr design.v"]
+    verilog = run(script, files, ["design.v"])["design.v"]
     verilog = tidy(verilog)
     _check_ports(text, {top, *kept_names}, verilog)
     return re.sub(

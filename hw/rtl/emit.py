@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from amaranth.hdl import Cat, Module
@@ -12,6 +12,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.design import BroadcastTile, Design
+from hw.pipeline import insert, stages_for
 from hw.plan import Plan, plan
 from hw.rtl.array import SystolicArray
 from hw.rtl.core import Core
@@ -99,6 +100,54 @@ def build(hardware_plan: Plan) -> wiring.Component:
     return Core(hardware_plan.core)
 
 
+class _Stages:
+    """Places the pipeline registers of a design and keeps what the record says of them."""
+
+    def __init__(self, top: str, stages: int, lut_inputs: int) -> None:
+        self.top = top
+        self.stages = stages
+        self.lut_inputs = lut_inputs
+        self.record: dict[str, Any] = {}
+
+    def insert(self, netlist: dict[str, Any]) -> dict[str, Any]:
+        """Return the netlist with its registers."""
+        found = insert(netlist, self.top, self.stages, self.lut_inputs)
+        self.record = {
+            "pipeline_registers": found.registers,
+            "pipeline_chains": {str(length): n for length, n in sorted(found.chains.items())},
+            "path_ns": found.path_ns,
+        }
+        return found.netlist
+
+
+def stages_for_clock(design: Design, target: Target, period_ns: float) -> int:
+    """Return the fewest pipeline stages with which a design's paths are at most so long.
+
+    The delays are those of `hw.pipeline`.
+
+    Raises
+    ------
+    ValueError
+        As `emit`, or if no number of stages suffices: the message names what takes longer and the
+        clock that can be reached.
+
+    """
+    from hw.yosys import clean_verilog
+
+    plain = replace(design, pipeline=0)
+    hardware_plan = plan(plain, target)
+    library = Library(f"{plain.slug}_", target.primitives)
+    text = library.convert(build(hardware_plan), plain.slug)
+    found: list[int] = []
+
+    def count(netlist: dict[str, Any]) -> dict[str, Any]:
+        found.append(stages_for(netlist, plain.slug, period_ns, target.lut_inputs))
+        return netlist
+
+    clean_verilog(text, plain.slug, library.names.__contains__, count)
+    return found[0]
+
+
 def emit(design: Design, target: Target) -> Emitted:
     """Return the Verilog of a design whose structure is settled; the same bytes every time.
 
@@ -117,7 +166,9 @@ def emit(design: Design, target: Target) -> Emitted:
     top = design.slug
     library = Library(f"{top}_", target.primitives)
     text = library.convert(flat, top)
-    body = clean_verilog(text, top, kept=library.names.__contains__)
+    stages = _Stages(top, design.pipeline, target.lut_inputs)
+    rewrite = stages.insert if design.pipeline else None
+    body = clean_verilog(text, top, library.names.__contains__, rewrite)
     body += models(library.prefix, library.used_primitives)
     record = {
         "version": RECORD_VERSION,
@@ -126,6 +177,7 @@ def emit(design: Design, target: Target) -> Emitted:
         "latency_cycles": hardware_plan.latency_cycles,
         "initiation_interval": hardware_plan.initiation_interval,
         "sha256": hashlib.sha256(body.encode()).hexdigest(),
+        **stages.record,
     }
     header = MARK + json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n"
     return Emitted(header + body, top, record)
