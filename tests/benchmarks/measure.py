@@ -25,3 +25,15 @@ def median_seconds(call: Callable[[], object], runs: int = 5) -> float:
         call()
         times.append(time.perf_counter() - start)
     return statistics.median(times)
+
+
+def least_seconds(*calls: Callable[[], object], runs: int = 7) -> list[float]:
+    """Return the least wall time of each call, the calls taking turns; first ones do not count."""
+    least = [float("inf")] * len(calls)
+    for run in range(runs + 1):
+        for index, call in enumerate(calls):
+            start = time.perf_counter()
+            call()
+            if run:
+                least[index] = min(least[index], time.perf_counter() - start)
+    return least
