@@ -375,3 +375,32 @@ def test_an_accumulator_holds_at_least_one_step(accumulator):
     record = {"kind": "dot", "weight": "int8", "lanes": 16, "accumulator": accumulator}
     with pytest.raises(ValueError, match="the products of one step at least, 16, not 15"):
         from_record(record)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("int1", "signed fixed point of 1 bit"),
+        ("ue4m3fn", "unsigned minifloats"),
+        ("binary8p4ue", "unsigned minifloats"),
+        ("sm8", "minifloats of no exponent bits"),
+        ("e0m7finite", "minifloats of no exponent bits"),
+        ("e9m3", "minifloats of more than 8 exponent bits"),
+        ("e4m3fndaz", "minifloats without subnormals"),
+        ("binary8p4se", "minifloats of P3109's extended domain"),
+        ("e5m2uz", "minifloats without a negative zero"),
+        ("int8s", "formats that are neither fixed point nor minifloats"),
+        ("bipolar3", "formats that are neither fixed point nor minifloats"),
+        ("posit<8,1>", "formats that are neither fixed point nor minifloats"),
+    ],
+)
+@pytest.mark.parametrize("role", ["weight", "activation"])
+def test_operands_without_hardware_are_refused(name, what, role):
+    operands = {"weight": parse("int8"), "activation": parse("int8"), role: parse(name)}
+    with pytest.raises(ValueError) as caught:
+        Mac(**operands)
+    assert str(caught.value) == f"no hardware for {what} yet: {role} format {parse(name)}"
+
+
+def test_formats_equal_to_classic_ones_are_operands():
+    assert Mac(weight=parse("binary8p4sf"), activation=parse("uint1")).weight.name == "e4m3fnuz"

@@ -28,7 +28,7 @@ class FixedFormat(Format):
     Parameters
     ----------
     width
-        Bits of a code, 1 to 64 (signed formats need 2).
+        Bits of a code, 1 to 64; the one bit of ``int1`` is its sign: 0 and -1.
     integer_bits
         Bits left of the binary point, sign included; may be negative or exceed `width`.
     is_signed
@@ -44,11 +44,9 @@ class FixedFormat(Format):
 
     def __post_init__(self) -> None:
         """Reject impossible widths."""
-        least = 2 if self.is_signed else 1
-        if not least <= self.width <= MAXIMUM_FIXED_BITS:
-            kind = "a signed" if self.is_signed else "an unsigned"
+        if not 1 <= self.width <= MAXIMUM_FIXED_BITS:
             raise ValueError(
-                f"{kind} fixed-point width lies in {least}..{MAXIMUM_FIXED_BITS}, not {self.width}"
+                f"a fixed-point width lies in 1..{MAXIMUM_FIXED_BITS}, not {self.width}"
             )
         if not -1024 <= self.integer_bits <= 1024:
             raise ValueError(f"integer_bits lies in -1024..1024, not {self.integer_bits}")
