@@ -143,6 +143,12 @@ def _formats(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _cast(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_cast import declare
+
+    declare(parser)
+
+
 def _generate(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
     _add_output(parser, "write SLUG.v and its sidecar SLUG.json here instead of printing")
@@ -241,6 +247,7 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
     "verify": ("re-run an exported file from the file alone", "sweeps.commands:verify", _verify),
     "estimate": ("area of a design by formula", "sweeps.commands:estimate", _estimate),
     "synthesize": ("area of a design by Yosys", "sweeps.commands:synthesize", _synthesize),
+    "cast": ("numbers of a file to a format, as codes", "sweeps.commands_cast:cast", _cast),
     "sweep": ("accuracy and area of many formats", "sweeps.commands_sweep:sweep", _sweep),
     "plot": ("draw the points of a sweep", "sweeps.commands_sweep:plot", _plot),
     "demo": ("the whole job on real input", "sweeps.commands_sweep:demo", _demo),

@@ -143,10 +143,10 @@ def arrays_of(path: Path) -> dict[str, NDArray[Any]]:
     """
     content = path.read_bytes()
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as found:
-            if isinstance(found, np.ndarray):
-                return {path.stem: found}
-            return {key: found[key] for key in found.files}
+        found = np.load(io.BytesIO(content), allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return {path.stem: found}
+        return {key: found[key] for key in found.files}
     except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile) as error:
         detail = " ".join(str(error).split())
         raise ValueError(f"{path}: not an array file of NumPy: {detail}") from None
