@@ -68,7 +68,8 @@ def control_luts(
 ) -> float:
     """Return the LUTs of control and sticky flags.
 
-    Lean control is one LUT, with the sign of a lone product in it or not. A flag takes one, and one more shows two infinities as NaN.
+    Lean control is one LUT, with the sign of a lone product in it or not. A flag takes one, and one
+    more shows two infinities as NaN.
     """
     name = "lean_control" if lean else "control_on_last" if total_on_last else "control"
     control = target.of("accumulate", name)

@@ -59,4 +59,4 @@ def test_a_tie_goes_to_the_plainer_structure():
         for found in [estimate(design.with_structure(structure), load("xcup").portable())]
     }
     assert len(prices) == 1
-    assert resolve(design, load("xcup")).structure == "behavioural"
+    assert resolve(design, load("xcup").portable()).structure == "behavioural"

@@ -28,7 +28,7 @@ module {name}(I, O5, O6);
   input [5:0] I;
   output O5, O6;
 `ifdef SYNTHESIS
-  LUT6_2 #(.INIT(INIT)) primitive (.I0(I[0]), .I1(I[1]), .I2(I[2]), .I3(I[3]), .I4(I[4]), .I5(I[5]),
+  LUT6_2 #(.INIT(INIT)) u (.I0(I[0]), .I1(I[1]), .I2(I[2]), .I3(I[3]), .I4(I[4]), .I5(I[5]),
     .O5(O5), .O6(O6));
 `else
   wire [63:0] bits = INIT;
@@ -45,7 +45,7 @@ module {name}(CI, CYINIT, DI, S, O, CO);
   output CO;
 `ifdef SYNTHESIS
   wire [3:0] carry;
-  CARRY4 primitive (.CI(CI), .CYINIT(CYINIT), .DI(DI), .S(S), .O(O), .CO(carry));
+  CARRY4 u (.CI(CI), .CYINIT(CYINIT), .DI(DI), .S(S), .O(O), .CO(carry));
   assign CO = carry[3];
 `else
   wire c0 = CI | CYINIT;
