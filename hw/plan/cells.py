@@ -132,7 +132,8 @@ class Netlist:
 
         LUTs are packed only with their own level, so that no loop runs through a LUT6_2.
         """
-        cells = [((lut.output,), lut.inputs) for lut in self.luts]
+        cells: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
+        cells += [((lut.output,), lut.inputs) for lut in self.luts]
         cells += [(chain.outputs, chain.inputs) for chain in self.chains]
         driver = {output: cell for cell in cells for output in cell[0]}
         found: dict[str, int] = {}

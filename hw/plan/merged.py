@@ -281,13 +281,13 @@ class _LaneBuilder:
             function("", both, lambda f, n, g, k: (f | 1 - n) ^ (g | 1 - k)),
             function("", lowest(left), lambda f, n: f | 1 - n),
         )
-        bits = [first]
+        chain = [first]
         for i in range(1, left_bits):
             other = f"{right}f{i}" if i < right_bits else "0"
             select = function("", (f"{left}f{i}", other), lambda f, g: f ^ g)
-            bits.append(ChainBit(names[i], select, f"{left}f{i}"))
+            chain.append(ChainBit(names[i], select, f"{left}f{i}"))
         top = names[left_bits] if left_bits < len(names) else ""
-        self.chains.append(Chain("0", tuple(bits), top))
+        self.chains.append(Chain("0", tuple(chain), top))
 
     def _product(self) -> list[str]:
         """Add the product of significands; return its nets, inverted by the sign if asked for."""

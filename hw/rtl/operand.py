@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.formats import Format, MinifloatFormat, Specials
-from hw.plan import LanePlan, OperandPlan, WindowLanePlan, classes
+from hw.plan import LanePlan, MergedLanePlan, OperandPlan, WindowLanePlan, classes
 from hw.rtl.bits import named
 from hw.rtl.library import place
 
@@ -92,7 +92,7 @@ class Classifier(wiring.Component):
 def unpack_both(
     m: Module,
     platform: object,
-    plan: LanePlan | WindowLanePlan,
+    plan: LanePlan | WindowLanePlan | MergedLanePlan,
     weight: Value,
     activation: Value,
 ) -> tuple[Operand, Operand]:
