@@ -16,6 +16,7 @@ from hw.formats.lns import LogFormat
 from hw.formats.posit import PositFormat
 from hw.formats.power import PowerFormat
 from hw.formats.radix import Radix4Format
+from hw.formats.squeezed import SqueezedFormat
 
 
 def layout(format: Format) -> str:
@@ -112,6 +113,7 @@ _LAYOUTS: dict[type[Format], Callable[[Any], str]] = {
     FloatSdFormat: _floatsd,
     PositFormat: lambda format: f"1 sign, regime, {format.exponent_bits} exponent, fraction",
     LogFormat: _lns,
+    SqueezedFormat: lambda format: "1 sign, 5 exponent, 2 fraction of the squeezed value",
 }
 _SOURCES: dict[type[object], str] = {
     PositFormat: "posits as in the Standard for Posit Arithmetic (2022)",
@@ -120,5 +122,6 @@ _SOURCES: dict[type[object], str] = {
     ApotFormat: "additive powers of two, arXiv 1909.13144",
     PowerFormat: "PowerQuant, arXiv 2301.09858; NUPES, arXiv 2308.05600",
     FloatSdFormat: "FloatSD, IEEE JETCAS 9(2), 2019",
+    SqueezedFormat: "shifted and squeezed FP8, arXiv 2001.05674",
     CodebookFormat: "a table of its own",
 }

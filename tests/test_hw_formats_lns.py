@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 
 from hw.formats import Rounding, parse
-from hw.formats.lns import LogFormat, floor_log2
+from hw.formats.lns import LogFormat
+from hw.formats.logarithms import floor_log2
 
 SHAPES = [(3, 0), (4, 2), (6, 0), (8, 3), (8, 8), (10, 4), (12, 5), (11, 0), (12, 14)]
 

@@ -15,7 +15,15 @@ SINGLE = [
     *("int8", "uint4", "fixed<8,4>", "int4s", "sm5", "ternary", "binary", "bipolar3", "radix4e3"),
     *("e4m3fn", "e5m2", "e4m3fnuz", "binary8p3se", "e8m0fnu", "e5m6", "fp32", "ue4m3fn"),
     *("fp3_er_pos", "nf4", "codebook<-1,0,0.5>", "khot<8,4,2>", "csd<8,4,2>", "apot<5>", "pot<4>"),
-    *("power<4,2>", "upower<8,2>", "floatsd8", "posit<8,2>", "lns<8,3>", "lns<6,8>"),
+    *(
+        "power<4,2>",
+        "upower<8,2>",
+        "floatsd8",
+        "posit<8,2>",
+        "lns<8,3>",
+        "lns<6,8>",
+        "s2fp8<1.5,-3>",
+    ),
 ]
 BLOCKS = ["mxfp4", "mxfp8e5m2", "mxint8", "nvfp4", "bfp<8,16>", "dfp16", "vsq<4,6,16>"]
 MIXTURES = ["bitmod3", "bitmod4"]

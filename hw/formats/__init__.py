@@ -7,6 +7,7 @@ Fraction(448, 1)
 'fixed<8,4>'
 """
 
+from hw.formats.apot import ApotFormat
 from hw.formats.base import (
     Format,
     Overflow,
@@ -23,21 +24,34 @@ from hw.formats.bitmod import bitmod_codebooks
 from hw.formats.catalogue import CATALOGUE
 from hw.formats.codebook import CodebookFormat
 from hw.formats.fixed import FixedFormat
+from hw.formats.floatsd import FloatSdFormat
 from hw.formats.grammar import parse, parse_element
+from hw.formats.khot import KHotFormat
+from hw.formats.lns import LogFormat
 from hw.formats.minifloat import MinifloatFormat
+from hw.formats.posit import PositFormat
+from hw.formats.power import PowerFormat
+from hw.formats.squeezed import SqueezedFormat
 from hw.formats.table import TableFormat
 
 __all__ = [
     "CATALOGUE",
+    "ApotFormat",
     "CodebookFormat",
     "FixedFormat",
+    "FloatSdFormat",
     "Format",
+    "KHotFormat",
+    "LogFormat",
     "MinifloatFormat",
     "Overflow",
+    "PositFormat",
+    "PowerFormat",
     "Rounding",
     "RoundingMode",
     "Special",
     "Specials",
+    "SqueezedFormat",
     "Stochastic",
     "TableFormat",
     "Value",

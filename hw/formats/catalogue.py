@@ -72,6 +72,7 @@ CATALOGUE: dict[str, str] = {
     "posit<8,0>": "Gustafson and Yonemoto, 2017: es 0 for 8 bits",
     "lns<8,3>": "logarithmic, Coleman et al., IEEE TC 49(7), 2000",
     "lns<16,7>": "logarithmic, Coleman et al., IEEE TC 49(7), 2000",
+    "s2fp8<1,0>": "shifted and squeezed FP8, arXiv 2001.05674; here without either",
     "fp16": "IEEE 754 binary16",
     "bfloat16": "Google Brain floating point: binary32 with 7 fraction bits",
     "tf32": "NVIDIA TensorFloat-32: 19 bits, in a 32-bit word",

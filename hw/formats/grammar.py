@@ -24,6 +24,7 @@ from hw.formats import (
     posit,
     power,
     radix,
+    squeezed,
 )
 from hw.formats.base import Format
 from hw.formats.block import BlockFormat
@@ -40,7 +41,7 @@ GRAMMAR = (
     "another bias, daz behind for no subnormals, uz for no -0 · "
     "binary{K}p{P}{s|u}{e|f} (P3109) · fp16 bfloat16 tf32 fp32 e8m0 · radix4e3 · "
     "fp3_er_pos fp4_ea_neg … (BitMoD) · codebook<-1,-0.5,0,0.5,1> nf4 · "
-    "posit<n,es> lns<w,f> khot<W,I,K> csd<W,I,K> pot<B> apot<B> power<B,p> floatsd8 · "
+    "posit<n,es> lns<w,f> khot<W,I,K> csd<W,I,K> pot<B> apot<B> power<B,p> floatsd8 s2fp8<A,B> · "
     "mxfp4 nvfp4 bfp<m,block> dfp16 bitmod4 block<element,size,scale,rule> …"
 )
 _ALIASES: dict[str, str] = {
@@ -65,6 +66,7 @@ _ELEMENT_RULES: tuple[Rule[Format], ...] = (
     *floatsd.RULES,
     *posit.RULES,
     *lns.RULES,
+    *squeezed.RULES,
 )
 
 

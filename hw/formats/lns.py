@@ -6,12 +6,11 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from math import isqrt
 
+from hw.formats.logarithms import floor_log2, power
 from hw.formats.rules import Rule
 from hw.formats.table import TableFormat
 
-_WORKING_BITS = 256
 _TIE_BITS = 160
 _FLOAT64_PRECISION = 53
 _MOST_RANGE_BITS = 9
@@ -85,7 +84,7 @@ class LogFormat(TableFormat):
         No float64 number lies that near; `encode` compares exactly.
         """
         sign, doubled = self._tie_logarithm(index)
-        return sign * _power(doubled, self.fraction_bits + 1, _TIE_BITS)
+        return sign * power(doubled, self.fraction_bits + 1, _TIE_BITS)
 
     def side_of_tie(self, value: Fraction, index: int) -> int:
         """Return -1 or 1: the logarithm of a value is below or above that of the tie."""
@@ -111,70 +110,10 @@ def _table(format: LogFormat) -> tuple[Fraction, ...]:
     magnitudes = [
         Fraction(0)
         if logarithm is None
-        else _power(logarithm, format.fraction_bits, _FLOAT64_PRECISION)
+        else power(logarithm, format.fraction_bits, _FLOAT64_PRECISION)
         for logarithm in logarithms
     ]
     return (*magnitudes, *(-magnitude for magnitude in magnitudes))
-
-
-def floor_log2(value: Fraction, fraction_bits: int) -> int:
-    """Return ``floor(log2(value) * 2**fraction_bits)`` of a positive value, exactly.
-
-    Squaring the significand of an interval of integers gives one bit of the logarithm at a time;
-    where the ends disagree, the interval is made finer. That ends: no rational number but a power
-    of two has a logarithm on the grid.
-    """
-    whole = value.numerator.bit_length() - value.denominator.bit_length()
-    whole -= value < Fraction(2) ** whole
-    significand = value / Fraction(2) ** whole
-    if significand == 1:
-        return whole << fraction_bits
-    bits = _WORKING_BITS
-    while (rest := _log2_digits(significand, fraction_bits, bits)) is None:
-        bits *= 2
-    return (whole << fraction_bits) + rest
-
-
-def _log2_digits(significand: Fraction, count: int, bits: int) -> int | None:
-    """Return `count` bits of the logarithm of 1 < significand < 2, or None if `bits` are few."""
-    low = (significand.numerator << bits) // significand.denominator
-    high, digits = low + 1, 0
-    for _ in range(count):
-        low, high = low * low >> bits, (high * high >> bits) + 1
-        digit = low >> (bits + 1)
-        if digit != high >> (bits + 1):
-            return None
-        low, high = low >> digit, (high >> digit) + digit
-        digits = digits << 1 | digit
-    return digits
-
-
-@cache
-def _roots(count: int) -> tuple[int, ...]:
-    """Return ``2^(1/2), 2^(1/4), …`` in units of 2^-256, each less than one unit too small."""
-    roots, root = [], 2 << _WORKING_BITS
-    for _ in range(count):
-        root = isqrt(root << _WORKING_BITS)
-        roots.append(root)
-    return tuple(roots)
-
-
-def _power(logarithm: int, fraction_bits: int, precision: int) -> Fraction:
-    """Return ``2^(logarithm / 2^fraction_bits)`` rounded to nearest, to a precision in bits.
-
-    The product of at most 15 roots is less than 60 units of 2^-256 too small; a power that near
-    to a rounding boundary would be noticed.
-    """
-    whole, part = logarithm >> fraction_bits, logarithm & (1 << fraction_bits) - 1
-    product = 1 << _WORKING_BITS
-    for place, root in enumerate(_roots(fraction_bits)):
-        if part >> (fraction_bits - 1 - place) & 1:
-            product = product * root >> _WORKING_BITS
-    drop = _WORKING_BITS + 1 - precision
-    low, high = ((product + slack + (1 << (drop - 1))) >> drop for slack in (0, 64 * (part > 0)))
-    if low != high:
-        raise ArithmeticError(f"2^({logarithm}/2^{fraction_bits}) lies too near to a tie")
-    return Fraction(low) * Fraction(2) ** (whole + 1 - precision)
 
 
 def _named(match: re.Match[str]) -> LogFormat:
