@@ -2,12 +2,14 @@
 
 Formats that safetensors knows (fp32, fp16, bfloat16, e4m3fn, e5m2, their fnuz kinds, integers of
 8 to 64 bits) are written as that type, all others as unsigned integers, one code each. The metadata
-names each tensor's format (``macloom.format.NAME``); a scale other than 1 is a float64 tensor
-``NAME.scale``. Files of others are read too: their types say the format.
+entry ``macloom.formats`` is a JSON object from tensor to format name (a single entry, as the
+library writes several in any order); a scale other than 1 is a float64 tensor ``NAME.scale``. Files
+of others are read too: their types say the format.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from sim.golden.convert import code_type
 from sweeps.files import write_whole
 from sweeps.tensors import SCALE, Coded, checked_names
 
-METADATA = "macloom.format."
+METADATA = "macloom.formats"
 _TYPES = {
     **{f"I{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
     **{f"U{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
@@ -55,7 +57,8 @@ def save_safetensors(path: Path, tensors: Mapping[str, Coded]) -> None:
         specs[name] = _spec(library, kept, _stored_type(tensor.format), tensor.codes)
         if tensor.is_scaled:
             specs[name + SCALE] = _spec(library, kept, "float64", tensor.scale)
-    metadata = {METADATA + name: tensor.format.name for name, tensor in tensors.items()}
+    formats = {name: tensor.format.name for name, tensor in tensors.items()}
+    metadata = {METADATA: json.dumps(formats, sort_keys=True)}
     write_whole(path, bytes(library.serialize(specs, metadata)))
 
 
@@ -78,7 +81,7 @@ def load_safetensors(path: Path) -> dict[str, Coded]:
         found = dict(library.deserialize(content))
     except library.SafetensorError as error:
         raise ValueError(f"{path}: not a safetensors file: {error}") from None
-    formats = _formats(content)
+    formats = _formats(path, content)
     scales = {name + SCALE for name in formats} & set(found)
     return {
         name: _tensor(path, name, entry, formats.get(name), found.get(name + SCALE))
@@ -123,17 +126,17 @@ def _spec(library: Any, kept: list[NDArray[Any]], dtype: str, array: NDArray[Any
     )
 
 
-def _formats(content: bytes) -> dict[str, str]:
+def _formats(path: Path, content: bytes) -> dict[str, str]:
     """Return the format names in the metadata: the header is JSON behind its length."""
-    import json
-
     length = int.from_bytes(content[:8], "little")
     metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
-    return {
-        key.removeprefix(METADATA): value
-        for key, value in metadata.items()
-        if key.startswith(METADATA)
-    }
+    try:
+        formats = json.loads(metadata.get(METADATA, "{}"))
+    except json.JSONDecodeError:
+        formats = None
+    if not isinstance(formats, dict):
+        raise ValueError(f"{path}: the metadata {METADATA} is no JSON object")
+    return {str(name): str(format) for name, format in formats.items()}
 
 
 def _library() -> Any:

@@ -110,7 +110,7 @@ def test_types_of_safetensors_are_those_of_ml_dtypes(name, tmp_path):
     header = json.loads(ours[8 : 8 + int.from_bytes(ours[:8], "little")])
     theirs = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     assert header["weight"] == theirs["weight"]
-    assert header["__metadata__"] == {"macloom.format.weight": found.format.name}
+    assert header["__metadata__"] == {"macloom.formats": f'{{"weight": "{found.format.name}"}}'}
 
 
 def test_plain_floats_and_integers_of_safetensors(tmp_path):
@@ -200,15 +200,24 @@ def test_bad_safetensors_files(tmp_path):
     path.write_bytes(safetensors.numpy.save({"w": np.zeros(2)}))
     with pytest.raises(ValueError, match="bad: w: the type F64 has no format"):
         load_safetensors(path)
-    wrong = safetensors.numpy.save({"w": np.zeros(2, np.uint8)}, {"macloom.format.w": "fp16"})
+    wrong = safetensors.numpy.save(
+        {"w": np.zeros(2, np.uint8)}, {"macloom.formats": '{"w": "fp16"}'}
+    )
     path.write_bytes(wrong)
     with pytest.raises(ValueError, match="bad: w: "):
         load_safetensors(path)
     path.write_bytes(
-        safetensors.numpy.save({"w": np.full(2, 99, np.uint8)}, {"macloom.format.w": "int4"})
+        safetensors.numpy.save(
+            {"w": np.full(2, 99, np.uint8)}, {"macloom.formats": '{"w": "int4"}'}
+        )
     )
     with pytest.raises(ValueError, match=r"a code of int4 lies in 0\.\.15, not 99"):
         load_safetensors(path)
+    for metadata in ("[1]", "{"):
+        named = {"macloom.formats": metadata}
+        path.write_bytes(safetensors.numpy.save({"w": np.zeros(1, np.uint8)}, named))
+        with pytest.raises(ValueError, match="bad: the metadata macloom.formats is no JSON object"):
+            load_safetensors(path)
 
 
 def test_without_the_library_it_says_what_to_install(monkeypatch, tmp_path):
