@@ -345,6 +345,8 @@ def test_distinct_formats_have_distinct_names():
         ("fixed< 8, 8 >", "int8"),
         ("e5m10", "fp16"),
         ("half", "fp16"),
+        ("binary16", "fp16"),
+        ("Binary32", "fp32"),
         ("bf16", "bfloat16"),
         ("e3m2finite", "e3m2fn"),
         ("e4m3b7", "e4m3"),

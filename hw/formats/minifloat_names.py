@@ -63,6 +63,8 @@ ALIASES = {
     "fp16": "e5m10",
     "float16": "e5m10",
     "half": "e5m10",
+    "binary16": "e5m10",
+    "binary32": "e8m23",
     "bfloat16": "e8m7",
     "bf16": "e8m7",
     "tf32": "e8m10",
