@@ -77,16 +77,23 @@ class _Search:
         """Return the chosen codes."""
         values = [float(value) for value, _ in self.levels]
         element = self.format.element
-        top = max(float(element.maximum), -float(element.minimum))
+        top, most = float(max(element.maximum, -element.minimum)), float(element.maximum)
         bounded = bool(self.format.scale_powers) and closed_under_doubling(element)
+        bounded &= self.rounding in NEAREST
         for place in reversed(range(len(values))):
+            if bounded and place:  # scales above the first at which nothing saturates are no better
+                below = values[place - 1] * self.outer * most
+                live = below < self.amax
+                if not live.any():
+                    continue
+            else:
+                live = np.ones(len(self.amax), np.bool_)
             reach = values[place] * self.outer * top
-            live = np.ones(len(self.amax), np.bool_)
-            if bounded and place and self.rounding in _NEAREST:
-                below = values[place - 1] * self.outer * float(element.maximum)
-                live = below < self.amax  # the scale below saturates something
             saturated = (np.maximum(self.amax - reach, 0.0) * self.unit) ** 2
-            live &= saturated <= self.best * (1 + CLOSE)
+            hopeless = saturated > self.best * (1 + CLOSE)
+            if hopeless.all():
+                break  # smaller scales saturate more
+            live &= ~hopeless
             if live.any():
                 self._try(place, values[place], np.flatnonzero(live))
         for index, places in self.rivals.items():
@@ -96,9 +103,9 @@ class _Search:
     def _try(self, place: int, value: float, live: NDArray[np.intp]) -> None:
         error = self._errors(value, live)
         best = self.best[live]
-        near = np.abs(error - best) <= CLOSE * np.maximum(error, best)
+        near = np.isfinite(best) & (np.abs(error - best) <= CLOSE * np.maximum(error, best))
         better = error < best
-        for index in live[near & np.isfinite(error)].tolist():
+        for index in live[near].tolist():
             self.rivals.setdefault(index, set()).update((int(self.chosen[index]), place))
         for index in live[better & ~near].tolist() if self.rivals else ():
             self.rivals.pop(index, None)
@@ -127,7 +134,7 @@ class _Search:
         )
 
 
-_NEAREST = (
+NEAREST = (
     Rounding.TIES_TO_EVEN,
     Rounding.TIES_TO_AWAY,
     Rounding.TIES_TOWARD_ZERO,

@@ -73,7 +73,7 @@ def check_exact(format: BlockFormat) -> None:
 
 
 def exact_quotient(values: Floats, divisor: Any, bits: int) -> Floats:
-    """Return ``values / divisor`` on the right side of every number of few bits.
+    """Return ``values / divisor`` on the right side of every number of few bits, from 2^-1000 on.
 
     The result equals the float64 quotient, save where that is a number of at most
     ``53 - bits`` significant bits and the true quotient is not: there it is the neighbour on the
