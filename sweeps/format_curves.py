@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import groupby, pairwise
 
-from hw.formats import Format, TableFormat
+from hw.formats import CodebookFormat, Format, TableFormat
 from hw.formats.base import MAXIMUM_TABLE_BITS
 from hw.formats.block import BlockFormat
 from hw.formats.density import binades
@@ -87,17 +87,25 @@ class Curve:
 
         Within a gap that is the error at its tie; ties of equal neighbouring gaps lie on a line
         and are left out but for the first and the last. Saturation is shown up to twice the
-        largest value.
+        largest value; NaN parts it from an error that is larger.
         """
         points = [
             (float(magnitude / self.scale), error) for magnitude, error in _peaks(self.format)
         ]
-        largest = self.format.maximum
-        for step in range(9):
-            error = step / (8 + step)
-            if points and error >= points[-1][1]:
-                points.append((float(largest * (8 + step) / 8 / self.scale), error))
-        return points
+        return points + self._beyond(points[-1][1]) if points else points
+
+    def _beyond(self, last: float) -> Points:
+        """The error after the last tie, where it is `last`: it falls to 0, then saturation costs.
+
+        A large error is followed down to 1/8, and the line broken.
+        """
+        largest = float(self.format.maximum / self.scale)
+        excesses = [2.0**-power for power in range(24, 0, -1)] + [0.75, 1.0]
+        points = [(largest * (1 + excess), excess / (1 + excess)) for excess in excesses]
+        if last > 1 / 8:
+            fall = [(largest * 8 / 9, 1 / 8), (float("nan"), float("nan"))]
+            return fall + [point for point in points if point[1] >= 1 / 9]
+        return [point for point in points if point[1] >= last]
 
     @property
     def error_by_binade(self) -> Points:
@@ -151,6 +159,8 @@ def _singles(formats: Sequence[AnyFormat]) -> Iterator[tuple[str, Format]]:
         elif isinstance(format, MixtureFormat):
             for codebook in format.codebooks:
                 yield f"{format.name}: {codebook.name}", codebook
+        elif isinstance(format, CodebookFormat) and not format.known:
+            yield format.label or f"{len(format.entries)} values", format
         else:
             yield format.name, format
 

@@ -135,6 +135,14 @@ def test_the_error_of_a_curve_bounds_rounding_and_is_reached(name):
     assert reached >= len(points) - (name == "posit<8,2>")  # which has no bound next to 0
 
 
+@pytest.mark.parametrize("name", ["int8", "e4m3fn", "ternary", "nf4", "posit<8,2>"])
+def test_saturation_costs_half_at_twice_the_largest_value(name):
+    (curve,) = curves([parse(name)], absolute=False)
+    assert curve.error[-1] == (2 * float(curve.format.maximum / curve.scale), 0.5)
+    coarse = [x for x, _ in curve.error if x != x]
+    assert len(coarse) == (name in ("ternary", "nf4", "posit<8,2>"))
+
+
 def test_errors_by_binade_are_the_largest_of_the_ties():
     (curve,) = curves([parse("e4m3fn")], absolute=True)
     steps = dict(curve.error_by_binade[::2])
