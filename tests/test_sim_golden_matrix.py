@@ -8,7 +8,7 @@ import pytest
 
 from hw.design import from_record
 from hw.formats import parse
-from sim.golden import GoldenCore, Operand, cast, decode, encode, matmul, matrix, window
+from sim.golden import GoldenCore, Operand, cast, decode, encode, halves, matmul, matrix, window
 
 PAIRS = [
     ("int8", "int8"),
@@ -135,6 +135,68 @@ def test_float32_is_used_where_it_is_proven_and_only_there(monkeypatch):
         integers = [np.ldexp(o, -lsb // 2).astype(np.int64).astype(object) for o in operands]
         assert np.array_equal(np.ldexp(got, -lsb), (integers[0] @ integers[1]).astype(float))
         assert bool(used) == fits, name
+
+
+@pytest.mark.parametrize(
+    ("name", "far", "odd", "least"), [("int8", -128.0, -1.0, 1024), ("e5m2", 256.0, 2.0**-16, 32)]
+)
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_lengths_at_which_sums_reach_the_end_of_a_float(name, far, odd, least, more, monkeypatch):
+    """So many products of the largest number by itself are exactly 2^24, or 2^53, units."""
+    length, single = least + more, name == "int8"
+    assert least * (far / odd) ** 2 == 2.0 ** (24 if single else 53)
+    activations, weights = np.full((64, length), far), np.full((length, 64), far)
+    activations[0, 0], weights[0, 0] = odd, odd  # odd sums show a rounding
+    design, used = make(name, name, f"exact:{length}"), []
+    halved, real = matrix.halves.product, Operand.single.func
+    monkeypatch.setattr(matrix.halves, "product", lambda *a: used.append(0) or halved(*a))
+    monkeypatch.setattr(Operand, "single", property(lambda self: used.append(1) or real(self)))
+    got = matmul(activations, weights, design)
+    integers = (np.rint(one / abs(odd)).astype(object) for one in (activations, weights))
+    exact = next(integers) @ next(integers)
+    wanted = [float(Fraction(int(total)) * Fraction(odd) ** 2) for total in exact.flat]
+    assert got.ravel().tolist() == wanted
+    if single:
+        assert used == ([1, 1] if more < 0 else [])
+    else:
+        assert used == ([] if more < 0 else [0])
+
+
+def test_products_by_halves_are_rounded_once():
+    rng, checked = np.random.default_rng(7), 0
+    for pair, length in product(
+        (("e5m2", "e5m2"), ("bfloat16", "int8"), ("fp16", "e4m3fn")), (3, 300)
+    ):
+        design = make(*pair[::-1], "exact:512")
+        scaled = [
+            np.exp2(rng.integers(-14, 14, (length, 1))) if "int" not in n else 1.0 for n in pair
+        ]
+        left = cast(
+            rng.standard_normal((40, length)) * np.ravel(scaled[0]), design.activation, 2.0**-6
+        )
+        right = cast(rng.standard_normal((length, 30)) * scaled[1], design.weight, 2.0**-6)
+        operands = Operand.of(left, design.activation), Operand.of(right, design.weight)
+        if not halves.suits(*operands):
+            continue
+        factors = (matrix.whole(o.values, o.finest) for o in operands)
+        exact = next(factors) @ next(factors)
+        wanted = [
+            float(Fraction(int(v)) * Fraction(2) ** sum(o.finest for o in operands))
+            for v in exact.flat
+        ]
+        assert halves.product(*operands).ravel().tolist() == wanted
+        checked += exact.size
+    assert checked >= 4 * 1200
+
+
+def test_sums_of_three_numbers_at_ties():
+    rng = np.random.default_rng(8)
+    for _ in range(3000):
+        first = float(rng.integers(1, 1 << 53)) * 2.0 ** int(rng.integers(0, 60))
+        half = np.spacing(first) / 2 * float(rng.choice([-3, -1, 1, 3]))
+        third = float(rng.choice([0.0, 1.0, -1.0])) * 2.0 ** int(rng.integers(-20, 20))
+        numbers = [np.array([x]) for x in rng.permutation([first, half, third])]
+        assert halves.sum_of_three(*numbers)[0] == float(sum(Fraction(x[0]) for x in numbers))
 
 
 @pytest.mark.parametrize("accumulator", ["wrap:80", "saturate:79", "saturate:40"])

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hw.accumulators import AccumulatorKind
 from hw.design import Design
 from hw.formats import Format
+from sim.golden import halves
 from sim.golden.bounds import FLOAT32_BITS, FLOAT64_BITS, below, is_exact
 from sim.golden.float_grid import is_near, rounded
 from sim.golden.float_matrix import floating_matmul, odd_products
@@ -126,6 +127,8 @@ def _summed(
     Those of more than 53 bits are rounded to nearest even, or to odd.
     """
     if not is_exact(left, right, reach):
+        if modulus is None and not odd and halves.suits(left, right):
+            return halves.product(left, right)
         bits = _sum_bits(left, right, modulus)
         if bits > WIDE_BITS:
             return odd_products(left, right, modulus)
