@@ -216,7 +216,7 @@ def test_bad_safetensors_files(tmp_path):
     for metadata in ("[1]", "{"):
         named = {"macloom.formats": metadata}
         path.write_bytes(safetensors.numpy.save({"w": np.zeros(1, np.uint8)}, named))
-        with pytest.raises(ValueError, match="bad: the metadata .* is no JSON object"):
+        with pytest.raises(ValueError, match=r"macloom\.formats is no JSON object"):
             load_safetensors(path)
 
 

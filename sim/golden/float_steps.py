@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from hw.accumulators import Accumulator, AccumulatorMode
 from hw.design import Design
 from hw.formats import MinifloatFormat
+from sim.golden import float_sum
 from sim.golden.float_grid import codes_of, is_near, operand_values, rounded
 from sim.golden.limbs import Words, limb_ints
 from sim.golden.odd import odd_sum, odd_sum_of_two
@@ -29,6 +30,8 @@ Flags = NDArray[np.bool_]
 Runner = Callable[[Design, Codes, Codes, Flags], Outputs]
 
 EXACT_BITS = 53
+FEW = 6
+"""So many sums are faster one after the other."""
 
 
 def is_special_case(design: Design) -> bool:
@@ -80,12 +83,34 @@ def _stepped(design: Design, weights: Codes, activations: Codes, last: Flags) ->
     state = np.zeros(len(starts))
     for t in range(int(lengths[0])):
         alive = int(np.searchsorted(-lengths, -t, side="left"))
+        if alive <= FEW:
+            for one in range(alive):
+                steps = slice(int(starts[one]) + t, int(starts[one] + lengths[one]))
+                products = _products(tables, weights[steps], activations[steps])
+                shown[steps] = _long(float(state[one]), products, design, format)
+            break
         now = starts[:alive] + t
-        with np.errstate(invalid="ignore"):
-            products = tables[0].take(weights[now].T) * tables[1].take(activations[now].T)
+        products = _products(tables, weights[now], activations[now])
         state = _added(state[:alive], products, design, format)
         shown[now] = state
     return shown
+
+
+def _products(tables: Sequence[Values], weights: Codes, activations: Codes) -> Values:
+    """Return exact products, shape (lanes, steps)."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(tables[0].take(weights.T) * tables[1].take(activations.T))
+
+
+def _long(
+    state: float, products: Values, design: Design, format: MinifloatFormat
+) -> Sequence[float]:
+    """Return the accumulator after each step of one sum."""
+    if design.accumulator.mode is AccumulatorMode.SEQUENTIAL:
+        each = products.T.reshape(-1, 1).tolist()
+        return float_sum.running(state, each, format)[design.lanes - 1 :: design.lanes]
+    addends = _addends(np.zeros(0), products, design)[1:]
+    return float_sum.running(state, np.stack(addends, axis=1).tolist(), format)
 
 
 def _added(state: Values, products: Values, design: Design, format: MinifloatFormat) -> Values:
