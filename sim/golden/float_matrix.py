@@ -28,7 +28,8 @@ from sim.golden.float_grid import is_near, on_grid, rounded
 from sim.golden.odd import distilled, odd_sum, odd_sum_of_two, to_odd, two_sum
 from sim.golden.operand import Operand, Values
 
-BLOCK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 17
+SINGLE_BYTES = 1 << 20
 Floats = NDArray[Any]
 Step = Callable[[Floats, Floats, Floats], Floats]
 """(accumulators, activations (row, lane), weights (lane, column)) → accumulators."""
@@ -54,7 +55,7 @@ def floating_matmul(left: Operand, right: Operand, design: Design) -> Values:
     single = step is _single_step
     factors = (left.single, right.single) if single else (left.values, right.values)
     total = np.empty((len(left.values), right.values.shape[1]))
-    at_once = max(BLOCK_BYTES // (8 * total.shape[1]), 1)
+    at_once = max((SINGLE_BYTES if single else BLOCK_BYTES) // (8 * total.shape[1]), 1)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         for start in range(0, len(total), at_once):
             rows = slice(start, start + at_once)
@@ -66,6 +67,12 @@ def floating_matmul(left: Operand, right: Operand, design: Design) -> Values:
 def _block(left: Floats, right: Floats, lanes: int, step: Step) -> Floats:
     columns = np.ascontiguousarray(left.T)
     state = np.zeros((len(left), right.shape[1]), left.dtype)
+    if step is _single_step and lanes == 1:
+        products = np.empty_like(state)
+        for a, w in zip(columns[:, :, None], right, strict=True):
+            np.multiply(a, w, out=products)
+            state += products
+        return state
     for start in range(0, len(right), lanes):
         now = slice(start, start + lanes)
         state = step(state, columns[now], right[now])
@@ -107,7 +114,10 @@ def _near_step(
     format: MinifloatFormat, state: Floats, activations: Floats, weights: Floats
 ) -> Floats:
     """The sum is exact in float64."""
-    return rounded(state + _tree(activations, weights), format)
+    exact = state + _tree(activations, weights)
+    result, high = on_grid(exact, format), float(format.maximum)
+    inside = result.max() <= high and result.min() >= -high  # false where one is NaN
+    return result if inside else rounded(exact, format)
 
 
 def _odd_step(
