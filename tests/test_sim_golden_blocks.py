@@ -1,5 +1,6 @@
 """Arrays in block formats: equal to the exact scalar specification, and to ml_dtypes' casts."""
 
+import tracemalloc
 from fractions import Fraction
 from typing import Any
 
@@ -201,6 +202,51 @@ def test_the_fast_path_gives_the_same_values(name: str) -> None:
         np.testing.assert_array_equal(cast_blocks(values.astype(np.float64), format, axis), exact)
         taken += near.size
     assert taken == 1 << 20
+
+
+@pytest.mark.parametrize("name", MX)
+def test_maxima_just_below_a_power_of_two(name: str) -> None:
+    """Where float32 logarithms round up: the scale is still that of the lower binade."""
+    format = parse(name)
+    exponents = np.arange(-100, 120)
+    values = np.zeros((len(exponents), 32), np.float32)
+    values[:, 5] = np.ldexp(np.nextafter(np.float32(1), np.float32(0)), exponents)
+    expected = np.ldexp(float(format.element.maximum), exponents - 1)
+    emax = np.frexp(float(format.element.maximum))[1] - 1
+    assert (cast_blocks(values, format)[:, 5] == np.ldexp(expected, -emax)).all()
+    tensor = quantize(values, format)
+    assert (tensor.scales[:, 0] == exponents - 1 - emax + 127).all()
+    assert tensor.scales.size == 220
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("dfp16", 40_000), ("block<e2m1fn,40000,e8m0fnu,floor>", 80_001), ("nvfp4", 40_000)],
+)
+def test_blocks_and_rows_beyond_one_piece(name: str, count: int) -> None:
+    values = biased(np.random.default_rng(2), count, np.float32)
+    assert check(parse(name), values, partial="pad") == count
+
+
+@pytest.mark.slow
+def test_large_blocks_that_try_scales_or_codebooks() -> None:
+    rng = np.random.default_rng(2)
+    searched = parse("block<int4,33000,e2m0finiteu,mse>")
+    assert check(searched, biased(rng, 33_000, np.float32)) == 33_000
+    mixed = parse("bitmod3<33000,fp16>")
+    assert check(mixed, biased(rng, 66_001, np.float32), partial="pad") == 66_001
+
+
+def test_memory_stays_in_proportion() -> None:
+    """A cast needs its result and buffers of one piece; codes need little more."""
+    values = np.random.default_rng(1).standard_normal((1024, 4096)).astype(np.float32)
+    for call, most in ((cast_blocks, 1.3), (quantize, 1.0)):
+        call(values[:8], parse("mxfp4"))
+        tracemalloc.start()
+        call(values, parse("mxfp4"))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < most * values.nbytes
 
 
 def test_the_fast_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,11 @@ _MX_ELEMENTS: dict[str, Format] = {
     "mxfp4": _E2M1,
     "mxint8": FixedFormat(8, 2),
 }
-NVFP4 = BlockFormat(_E2M1, 16, _E4M3, ScaleRule.ROUND, Outer.TENSOR)
+
+
+def nvfp4() -> BlockFormat:
+    """Return NVFP4: E2M1 in blocks of 16, E4M3 scales, one binary32 scale per tensor."""
+    return BlockFormat(_E2M1, 16, _E4M3, ScaleRule.ROUND, Outer.TENSOR)
 
 
 def mx(name: str, rule: ScaleRule = ScaleRule.FLOOR) -> BlockFormat:
@@ -81,7 +85,7 @@ def name_of(format: BlockFormat) -> str:
     for name in _MX_ELEMENTS:
         if format == mx(name, format.scale_rule):
             return f"{name}<{rule}>" if rule else name
-    if format == NVFP4:
+    if format == nvfp4():
         return "nvfp4"
     return _short_name(format, rule) or _general_name(format)
 
@@ -144,7 +148,7 @@ _RULES = (
         re.compile(rf"(?P<name>{_MX_NAMES})(?:[<_](?P<rule>{_RULE})>?)?"),
         lambda match: mx(match["name"], ScaleRule(match["rule"] or "floor")),
     ),
-    Rule(re.compile("nvfp4"), lambda match: NVFP4),
+    Rule(re.compile("nvfp4"), lambda match: nvfp4()),
     Rule(
         re.compile(rf"bfp[<_](?P<bits>\d+)[,_](?P<size>\d{{1,9}})(?:[,_](?P<rule>{_RULE}))?>?"),
         lambda match: bfp(

@@ -77,5 +77,15 @@ CATALOGUE: dict[str, str] = {
     "bfloat16": "Google Brain floating point: binary32 with 7 fraction bits",
     "tf32": "NVIDIA TensorFloat-32: 19 bits, in a 32-bit word",
     "fp32": "IEEE 754 binary32",
+    **dict.fromkeys(("mxfp8e4m3", "mxfp8e5m2", "mxfp6e3m2", "mxfp6e2m3", "mxfp4"), _OCP_MX),
+    "mxint8": _OCP_MX,
+    "nvfp4": "NVIDIA: E2M1 in blocks of 16, E4M3 scales, one binary32 number per tensor",
+    "bfp<4,16>": "MSFP-12, Darvish Rouhani et al., NeurIPS 2020",
+    "bfp<8,16>": "MSFP-16, Darvish Rouhani et al., NeurIPS 2020",
+    "dfp16": "dynamic fixed point, Das et al., arXiv 1802.00930",
+    "shift<4,4,64>": "ShiftQuant, Guo et al., arXiv 2411.10948",
+    "vsq<4,4,16>": "VS-Quant, Dai et al., MLSys 2021",
+    "bitmod3": "BitMoD, arXiv 2411.11745",
+    "bitmod4": "BitMoD, arXiv 2411.11745",
 }
 """Name → source. Every name parses; sweeps may use any other name of the grammar."""
