@@ -1,5 +1,6 @@
 """Arrays in block formats: equal to the exact scalar specification, and to ml_dtypes' casts."""
 
+import dataclasses
 import tracemalloc
 from fractions import Fraction
 from typing import Any
@@ -261,6 +262,21 @@ def test_the_fast_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in MX:
         cast_blocks(values, parse(name))
     assert calls == [True] * len(MX)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"shift": 1}, {"carry": 1 << 23}, {"binade": -2}, {"high": 4.0}, {"fraction_bits": 0}]
+)
+def test_a_wrong_kernel_is_caught(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = block_magic._recipe
+    monkeypatch.setattr(
+        block_magic,
+        "_recipe",
+        lambda format, layout: dataclasses.replace(right(format, layout), **wrong),
+    )
+    values = biased(np.random.default_rng(8), 1024, np.float32)
+    with pytest.raises(AssertionError):
+        check(parse("mxfp4"), values)
 
 
 def test_results_beyond_float32_are_float64() -> None:
