@@ -10,18 +10,27 @@ from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts, total
 from costmodel.lanes import special_luts, unpack_luts
 from costmodel.rows import narrow_luts
-from hw.plan import MergedAccumulatePlan, MergedLanePlan, MergedRow
+from hw.plan import MergedAccumulatePlan, MergedLanePlan, MergedRow, OperandPlan
 from hw.plan.cells import Chain, ChainBit, Lut, Netlist
 
 
 @cache
 def merged_lane_glue(plan: MergedLanePlan, target: Coefficients) -> Cost:
     """Return the cost of unpacking and of special flags."""
-    flagged = bool(plan.flags)
-    count = special_luts(plan.weight, plan.activation, plan.flags, target)
-    for operand in plan.operands:
-        needs_normal = operand.field_bits > 0 and not plan.from_table
-        count += unpack_luts(operand, needs_normal, flagged, target)
+    return unpack_cost(plan.operands, plan.from_table, plan.flags, target)
+
+
+def unpack_cost(
+    operands: tuple[OperandPlan, OperandPlan],
+    from_table: bool,
+    flags: tuple[str, ...],
+    target: Coefficients,
+) -> Cost:
+    """Return the cost of unpacking two minifloats, their sign left out, and of special flags."""
+    count = special_luts(*operands, flags, target)
+    for operand in operands:
+        needs_normal = operand.field_bits > 0 and not from_table
+        count += unpack_luts(operand, needs_normal, bool(flags), target)
     return luts(count)
 
 

@@ -14,6 +14,13 @@ from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, total
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
 from costmodel.merged import merged_accumulate, merged_lane_cells, merged_lane_glue, merged_row
+from costmodel.merged_window import (
+    maximum,
+    merged_window_accumulate,
+    merged_window_alignment,
+    merged_window_glue,
+    merged_window_product,
+)
 from costmodel.products import lane_product
 from costmodel.rows import adder, sum_row
 from costmodel.window import align, exponent_maximum, window_accumulate, window_lane
@@ -26,9 +33,12 @@ from hw.plan import (
     ExponentMaximum,
     FlagTree,
     LanePlan,
+    MaximumPlan,
     MergedAccumulatePlan,
     MergedLanePlan,
     MergedRow,
+    MergedWindowAccumulatePlan,
+    MergedWindowLanePlan,
     Plan,
     ProductPlan,
     SignPair,
@@ -55,6 +65,13 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     MergedLanePlan: (("unpack", merged_lane_glue), ("product and shift", merged_lane_cells)),
     MergedRow: (("merged row", merged_row),),
     MergedAccumulatePlan: (("accumulator", merged_accumulate),),
+    MergedWindowLanePlan: (
+        ("unpack", merged_window_glue),
+        ("product", merged_window_product),
+        ("aligner", merged_window_alignment),
+    ),
+    MaximumPlan: (("exponent maximum", maximum),),
+    MergedWindowAccumulatePlan: (("window accumulator", merged_window_accumulate),),
     FlagTree: (("flag tree", flag_tree),),
     ArrayPlan: (("array shell", array_shell),),
     WindowLanePlan: (("unpack", window_lane), ("product", lane_product)),

@@ -44,7 +44,8 @@ def _order(module: str) -> str:
     """Declare first: ports, registers, named wires, wires without a name, in this order."""
     ranks: tuple[list[str], ...] = ([], [], [], [])
     ports: set[str] = set()
-    head, _, body = module.partition("\n")
+    end = module.index(");\n") + 3  # a long list of ports goes over several lines
+    head, body = module[:end], module[end:]
     rest = []
     for line in body.splitlines(keepends=True):
         found = _DECLARATION.match(line)
@@ -56,7 +57,7 @@ def _order(module: str) -> str:
             ports.add(name)
         rank = 0 if name in ports else 1 if kind == "reg" else 3 if _PRIVATE.fullmatch(name) else 2
         ranks[rank].append(line)
-    return "".join([f"{head}\n", *(line for rank in ranks for line in rank), *rest])
+    return "".join([head, *(line for rank in ranks for line in rank), *rest])
 
 
 def _unique(module: str, used: set[str]) -> str:

@@ -12,6 +12,7 @@ from hw.design import from_record
 from hw.plan import plan
 from hw.plan.cells import Chain, Lut, Netlist, function, pack
 from hw.plan.merged import lane_netlist, plan_chains, row_netlist
+from hw.plan.merged_window import maximum_netlist
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, placements, wiring
 from hw.rtl import emit
@@ -97,6 +98,21 @@ def test_cells_of_lane_and_row_place_every_product(name):
     assert checked == min(1 << 2 * format.bits, 1 << 9) or checked == 1 << 2 * format.bits
 
 
+def test_the_largest_exponent_of_live_lanes_and_of_the_sum_is_found():
+    rng, lanes, bits = np.random.default_rng(7), 9, 4
+    cells = maximum_netlist(lanes, bits)
+    for _ in range(200):
+        exponents = rng.integers(0, 1 << bits, lanes).tolist()
+        live = (rng.random(lanes) < rng.random()).astype(int).tolist()
+        highest = int(rng.integers(0, 1 << bits) * (rng.random() < 0.5))
+        nets = {f"nz{lane}": live[lane] for lane in range(lanes)} | spread("h", highest, bits)
+        for lane, exponent in enumerate(exponents):
+            nets |= {f"e{lane * bits + bit}": exponent >> bit & 1 for bit in range(bits)}
+        found = evaluate(cells, nets)
+        largest = max([highest, *(e for e, on in zip(exponents, live, strict=True) if on)])
+        assert sum(found[f"r{bit}"] << bit for bit in range(bits)) == largest
+
+
 def test_functions_drop_what_does_not_matter():
     assert function("y", ("a", "0", "b", "1"), lambda a, z, b, o: a ^ z ^ (b & (1 - o))) == Lut(
         "y", ("a",), 2
@@ -137,8 +153,9 @@ def test_placements_have_a_code_for_every_amount():
 
 def test_rows_and_lanes_take_what_was_planned():
     checked = 0
-    for name in FORMATS:
-        what = record("dot", name, lanes=2)
+    for number, name in enumerate(FORMATS):
+        accumulator = ("exact", "window:20")[number % 2]
+        what = record("dot", name, lanes=2, accumulator=accumulator)
         measured = synthesis.synthesize(emit(what, XCUP).verilog, what.slug, XCUP)
         found = estimate(what, XCUP)
         assert abs(found.sites - measured.sites) <= 2
@@ -181,6 +198,8 @@ CASES = [
     ("mac", "e5m2", None, {"specials": "flag"}),
     ("dot", "e2m1fn", "e2m0finite", {"lanes": 16, "accumulator": "wrap:20"}),
     ("mac", "e3m0finite", "e4m1finite", {"accumulator": "wrap:12"}),
+    ("mac", "e4m3fn", None, {"accumulator": "window:20:8", "specials": "flag"}),
+    ("dot", "e5m2finite", "e2m1fn", {"lanes": 2, "accumulator": "window:16"}),
 ]
 
 
@@ -204,6 +223,8 @@ def test_portable_hardware_is_golden():
 def test_a_million_vectors_and_every_pair(name):
     dot = record("dot", name, lanes=8)
     assert bulk.check(emit(dot, XCUP).verilog, dot, 1_000_000).passed
+    window = record("dot", name, lanes=8, accumulator="window:24")
+    assert bulk.check(emit(window, XCUP).verilog, window, 1_000_000).passed
     mac = record("mac", name)
     steps = pair_steps(mac, np.random.default_rng(1))
     wrong, first = Bulk(emit(mac, XCUP).verilog, mac).check(steps)
@@ -219,7 +240,8 @@ def test_cocotb_run(tmp_path):
     cases = [
         case("mac", "e2m3fn", structure="merged"),
         case("dot", "e5m2", lanes=4, structure="merged"),
+        case("dot", "e4m3fn", lanes=4, structure="merged", accumulator="window:24"),
     ]
     verdicts = simulate(cases, folder=tmp_path, vectors=1000)
-    assert len(verdicts) == 2
+    assert len(verdicts) == 3
     assert all(verdict.passed and verdict.vectors >= 1000 for verdict in verdicts)

@@ -8,6 +8,7 @@ from hw.plan.merged import (
     MergedLanePlan,
     MergedRow,
 )
+from hw.plan.merged_window import MaximumPlan, MergedWindowAccumulatePlan, MergedWindowLanePlan
 from hw.plan.operand import OperandPlan, classes
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
@@ -37,9 +38,12 @@ __all__ = [
     "ExponentPlan",
     "FlagTree",
     "LanePlan",
+    "MaximumPlan",
     "MergedAccumulatePlan",
     "MergedLanePlan",
     "MergedRow",
+    "MergedWindowAccumulatePlan",
+    "MergedWindowLanePlan",
     "OperandPlan",
     "Plan",
     "ProductPlan",

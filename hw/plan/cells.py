@@ -35,6 +35,11 @@ class Lut:
     inputs: tuple[str, ...]
     truth: int
 
+    @property
+    def is_wire(self) -> bool:
+        """Whether it is no cell: a constant, or another name of a net."""
+        return not self.inputs or (len(self.inputs) == 1 and self.truth == 0b10)
+
 
 @dataclass(frozen=True, slots=True)
 class ChainBit:
@@ -119,11 +124,12 @@ class Netlist:
     def pairs(self) -> tuple[tuple[Lut, ...], ...]:
         """LUTs packed into sites, one or two each."""
         levels = self.levels
-        ranks = sorted({levels[lut.output] for lut in self.luts})
+        cells = [lut for lut in self.luts if not lut.is_wire]
+        ranks = sorted({levels[lut.output] for lut in cells})
         return tuple(
             group
             for rank in ranks
-            for group in pack([lut for lut in self.luts if levels[lut.output] == rank])
+            for group in pack([lut for lut in cells if levels[lut.output] == rank])
         )
 
     @property
@@ -157,7 +163,8 @@ class Netlist:
     @property
     def bare_sites(self) -> int:
         """Sites without a LUT that Yosys counts."""
-        return sum(chain.spare_bit for chain in self.chains)
+        wires = sum(bit.select.is_wire for chain in self.chains for bit in chain.bits)
+        return wires + sum(chain.spare_bit for chain in self.chains)
 
     @property
     def carries(self) -> int:

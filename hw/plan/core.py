@@ -16,6 +16,13 @@ from hw.plan.merged import (
     plan_chains,
     plan_merged_lane,
 )
+from hw.plan.merged_window import (
+    MaximumPlan,
+    MergedWindowAccumulatePlan,
+    MergedWindowLanePlan,
+    plan_merged_window_lane,
+    plan_window_chains,
+)
 from hw.plan.product import Bounds
 from hw.plan.sums import Sign, SumTree, Word, plan_sums
 from hw.plan.tree import TreePlan, plan_tree
@@ -104,11 +111,14 @@ class CorePlan:
     """What one accumulator and its lanes are made of."""
 
     lanes: int
-    lane: LanePlan | WindowLanePlan | MergedLanePlan
+    lane: LanePlan | WindowLanePlan | MergedLanePlan | MergedWindowLanePlan
     align: AlignPlan | None
     tree: TreePlan | SumTree
-    accumulate: AccumulatePlan | WindowAccumulatePlan | MergedAccumulatePlan
+    accumulate: (
+        AccumulatePlan | WindowAccumulatePlan | MergedAccumulatePlan | MergedWindowAccumulatePlan
+    )
     chain: ChainPlan | None = None
+    maximum: MaximumPlan | None = None
 
     @property
     def sign_pairs(self) -> int:
@@ -120,13 +130,15 @@ class CorePlan:
         """Return the primitives of the core with their counts."""
         found: Counter[Part] = Counter({self.lane: self.lanes, self.accumulate: 1})
         found[SignPair()] += self.sign_pairs
-        if not isinstance(self.lane, MergedLanePlan):
+        if isinstance(self.lane, LanePlan | WindowLanePlan):
             found[self.lane.product] += self.lanes
         if self.align is not None:
             found[ExponentMaximum(self.align.distance.exponent_bits)] += self.lanes - 1
             found[self.align] += self.lanes
         if self.chain is not None:
             found.update(row for rows in self.chain.chains for row in rows)
+        if self.maximum is not None:
+            found[self.maximum] += 1
         if self.lane.flags and self.lanes > 1:
             found[FlagTree(len(self.lane.flags), self.lanes)] += 1
         if isinstance(self.tree, SumTree):
@@ -298,6 +310,8 @@ def plan(design: Design, target: Target) -> Plan:
 def _plan_core(design: Design, target: Target) -> CorePlan:
     lanes = design.lanes
     on_last = isinstance(design, OutputStationaryArray)
+    if design.is_window and design.structure == "merged":
+        return _plan_merged_window(design, target, on_last)
     if design.is_window:
         lane = plan_window_lane(design, target)
         align = plan_align(lane, design.accumulator.bits, target)
@@ -345,3 +359,22 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
     tree, words = _plan_adding(len(chain.chains), Word.plain(chain.bounds), target)
     kept = AccumulatePlan(kind, bits, words, design.flags, on_last, lean=target.primitives)
     return CorePlan(design.lanes, lane, None, tree, kept, chain)
+
+
+def _plan_merged_window(design: Design, target: Target, on_last: bool) -> CorePlan:
+    """Return the core of a merged design with an alignment window."""
+    lane = plan_merged_window_lane(design, target)
+    chain = plan_window_chains(design.lanes, lane)
+    tree = plan_tree(len(chain.chains), chain.bounds, relative=False)
+    kept = MergedWindowAccumulatePlan(
+        design.accumulator_bits,
+        tree.bounds,
+        lane.exponent_bits,
+        lane.offset,
+        design.exponent_bits,
+        design.flags,
+        on_last,
+        target.primitives,
+    )
+    maximum = MaximumPlan(design.lanes, lane.exponent_bits, target.primitives)
+    return CorePlan(design.lanes, lane, None, tree, kept, chain, maximum)

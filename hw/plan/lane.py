@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hw.design import Design
 from hw.plan.merged import can_merge
+from hw.plan.merged_window import can_merge_window
 from hw.plan.operand import OperandPlan
 from hw.plan.product import Bounds, ProductPlan, plan_product, table_product
 from hw.plan.shift import ShiftPlan, plan_shift
@@ -90,9 +91,13 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
         <= 18
     ):
         known.append("dsp")
-    if target is not None and target.lut_inputs >= TABLE_INPUTS and can_merge(design):
+    if target is not None and target.lut_inputs >= TABLE_INPUTS and _can_merge(design):
         known.append("merged")
     return tuple(known)
+
+
+def _can_merge(design: Design) -> bool:
+    return can_merge_window(design) if design.is_window else can_merge(design)
 
 
 def plan_lane(design: Design, target: Target) -> LanePlan:

@@ -12,7 +12,7 @@ operand of a row can be chosen this way. Everything is given LUT by LUT (`hw.pla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -62,7 +62,7 @@ class MergedLanePlan:
     @property
     def from_table(self) -> bool:
         """Whether the exponent sum is a table of both fields."""
-        return _from_table(self.operands)
+        return from_table(self.operands)
 
     @property
     def netlist(self) -> Netlist:
@@ -172,14 +172,18 @@ def plan_merged_lane(design: Design, target: Target) -> MergedLanePlan:
 
 
 def plan_chains(lanes: int, lane: MergedLanePlan) -> ChainPlan:
-    """Return the chains that add the products of all lanes: one chain, or equal ones."""
+    """Return the chains that add the products of all lanes."""
+    return chains_of(lanes, lane.placement, lane.bounds.high, lane.packed)
+
+
+def chains_of(lanes: int, placement: Placement, reach: int, packed: bool) -> ChainPlan:
+    """Return one chain for all lanes, or equal ones; products are at most `reach`."""
     length = CHAIN_LENGTH if lanes % CHAIN_LENGTH == 0 else lanes
-    reach = lane.bounds.high
 
     def rows() -> Iterator[MergedRow]:
         for done in range(1, length + 1):
             width = Bounds(-reach * done, reach * done).bits
-            yield MergedRow(lane.placement, done > 1, width, lane.packed)
+            yield MergedRow(placement, done > 1, width, packed)
 
     return ChainPlan((tuple(rows()),) * (lanes // length), Bounds(-reach * length, reach * length))
 
@@ -188,7 +192,7 @@ def plan_chains(lanes: int, lane: MergedLanePlan) -> ChainPlan:
 def _best(weight: OperandPlan, activation: OperandPlan) -> Placement | None:
     """Return the placement with the fewest sites in the lane, None if there is none."""
     operands = (weight, activation)
-    offset = 0 if _from_table(operands) else sum(bool(o.field_bits) for o in operands)
+    offset = 0 if from_table(operands) else sum(bool(o.field_bits) for o in operands)
     product = weight.high * activation.high
     whole = weight.format.maximum_integer * activation.format.maximum_integer
     candidates = placements(
@@ -196,13 +200,14 @@ def _best(weight: OperandPlan, activation: OperandPlan) -> Placement | None:
         offset,
         offset + sum(operand.largest_shift for operand in operands),
         whole.bit_length(),
-        _from_table(operands),
+        from_table(operands),
     )
     served = [placement for placement in candidates if wiring(placement) is not None]
     return min(served, key=lambda p: lane_netlist(weight, activation, p).sites, default=None)
 
 
-def _from_table(operands: tuple[OperandPlan, OperandPlan]) -> bool:
+def from_table(operands: tuple[OperandPlan, ...]) -> bool:
+    """Whether the exponent sum of operands is a table of their fields."""
     return sum(operand.field_bits for operand in operands) <= TABLE_INPUTS
 
 
@@ -214,53 +219,75 @@ def lane_netlist(weight: OperandPlan, activation: OperandPlan, placement: Placem
     ``wn an`` (field is not 0); it drives ``s``, ``x0 …`` (fine word, gathered bits above),
     ``c0 …`` (coarse code) and ``l0 …`` (its lines).
     """
-    build = _LaneBuilder(weight, activation, placement)
-    return build.netlist()
+    build = LaneBuilder(weight, activation, placement)
+    build.sign()
+    codes = build.codes()
+    build.fine(build.product(), codes)
+    build.decode()
+    return build.done()
 
 
-class _LaneBuilder:
+class LaneBuilder:
     """Collects the cells of one lane."""
 
-    def __init__(self, weight: OperandPlan, activation: OperandPlan, placement: Placement) -> None:
-        self.weight, self.activation, self.placement = weight, activation, placement
+    def __init__(
+        self, weight: OperandPlan | None, activation: OperandPlan | None, placement: Placement
+    ) -> None:
+        self.operands = [
+            (side, operand) for side, operand in (("w", weight), ("a", activation)) if operand
+        ]
+        self.placement = placement
         self.luts: list[Lut] = []
         self.chains: list[Chain] = []
 
-    def netlist(self) -> Netlist:
-        """Return all cells."""
-        self.lut("s", ("ws", "as"), lambda w, a: w ^ a)
-        codes = self._codes()
-        self._fine(self._product(), codes)
-        self._decode()
+    def done(self) -> Netlist:
+        """Return all cells added."""
         return Netlist(tuple(self.luts), tuple(self.chains))
 
-    def lut(self, output: str, inputs: tuple[str, ...], rule: object) -> str:
+    def add(self, luts: list[Lut], chains: list[Chain]) -> None:
+        """Add cells."""
+        self.luts += luts
+        self.chains += chains
+
+    def lut(self, output: str, inputs: tuple[str, ...], rule: Callable[..., object]) -> str:
         """Add a function and return its net."""
-        self.luts.append(function(output, inputs, rule))  # type: ignore[arg-type]
+        self.luts.append(function(output, inputs, rule))
         return output
 
-    def _codes(self) -> list[str]:
-        """Add the exponent sum; return the nets of its code, fine bits first."""
+    def rename(self, old: str, new: str) -> None:
+        """Give a net another name, too."""
+        if old != new:
+            self.lut(new, (old,), lambda x: x)
+
+    def sign(self) -> None:
+        """Add the sign of the product."""
+        self.lut("s", ("ws", "as"), lambda w, a: w ^ a)
+
+    def codes(self) -> list[str]:
+        """Add the exponent sum as a code of the placement; return its nets, fine bits first."""
         place, fine = self.placement, len(self.placement.fine)
         names = [f"f{i}" for i in range(fine)] + [f"c{i}" for i in range(place.coarse_bits)]
-        operands = (("w", self.weight), ("a", self.activation))
-        fields = [(side, o.field_bits) for side, o in operands if o.field_bits]
-        if _from_table((self.weight, self.activation)):
-            nets = tuple(f"{side}f{i}" for side, bits in fields for i in range(bits))
-
-            def code(*values: int) -> int:
-                amount, start = 0, 0
-                for _, bits in fields:
-                    field = sum(values[start + i] << i for i in range(bits))
-                    amount += max(field, 1) - 1
-                    start += bits
-                return max(place.code(min(amount, place.highest)), 0)
-
-            for bit, name in enumerate(names):
-                self.lut(name, nets, lambda *v, bit=bit: code(*v) >> bit & 1)
-            return names
-        self._exponent_sum(fields, names)
+        self.exponent(names, lambda amount: max(place.code(min(amount, place.highest)), 0))
         return names
+
+    def exponent(self, names: list[str], code: Callable[[int], int] = int) -> None:
+        """Add the exponent sum; `code` may change it where it is a table of the fields."""
+        fields = [(side, o.field_bits) for side, o in self.operands if o.field_bits]
+        if not from_table(tuple(operand for _, operand in self.operands)):
+            self._exponent_sum(fields, names)
+            return
+        nets = tuple(f"{side}f{i}" for side, bits in fields for i in range(bits))
+
+        def amount(values: tuple[int, ...]) -> int:
+            result, start = 0, 0
+            for _, bits in fields:
+                field = sum(values[start + i] << i for i in range(bits))
+                result += max(field, 1) - 1
+                start += bits
+            return result
+
+        for bit, name in enumerate(names):
+            self.lut(name, nets, lambda *v, bit=bit: code(amount(v)) >> bit & 1)
 
     def _exponent_sum(self, fields: list[tuple[str, int]], names: list[str]) -> None:
         """Add ``Σ max(field, 1)`` with its lowest bits ``field[0] | ~normal``."""
@@ -289,9 +316,9 @@ class _LaneBuilder:
         top = names[left_bits] if left_bits < len(names) else ""
         self.chains.append(Chain("0", tuple(chain), top))
 
-    def _product(self) -> list[str]:
+    def product(self) -> list[str]:
         """Add the product of significands; return its nets, inverted by the sign if asked for."""
-        rows = (self.weight.significand_bits, self.activation.significand_bits)
+        rows = [operand.significand_bits for _, operand in self.operands]
         weight = [f"wm{i}" for i in range(rows[0])]
         activation = [f"am{i}" for i in range(rows[1])]
         if sum(rows) <= TABLE_INPUTS or min(rows) == 1:
@@ -340,10 +367,10 @@ class _LaneBuilder:
             previous = [f"r{row}_{j}" for j in range(bits + 1)]
         return (nets + previous)[: self.placement.product_bits]
 
-    def _fine(self, word: list[str], codes: list[str]) -> None:
+    def fine(self, word: list[str], codes: list[str]) -> None:
         """Add the fine steps, two bits a site."""
         place = self.placement
-        table = len(self.chains) == 0 or not any(n.startswith("r") for n in word)
+        table = not any(net.startswith("r") for net in word)
         fill = "s" if place.inverted else "0"
         for number, step in enumerate(place.fine):
             last = number == len(place.fine) - 1
@@ -367,13 +394,7 @@ class _LaneBuilder:
             for i, net in enumerate(word):
                 self.rename(net, f"x{i}")
 
-    def rename(self, old: str, new: str) -> None:
-        """Give the net of a product bit its outer name."""
-        self.luts = [Lut(new, v.inputs, v.truth) if v.output == old else v for v in self.luts]
-        if not any(v.output == new for v in self.luts):
-            self.lut(new, (old,), lambda x: x)
-
-    def _decode(self) -> None:
+    def decode(self) -> None:
         """Add lines of the coarse code and gathered bits."""
         place = self.placement
         wires = wiring_of(place)
@@ -388,7 +409,7 @@ class _LaneBuilder:
             output = f"x{place.word_bits + index}"
             words = tuple(f"x{bit}" for bit, _ in group)
             amounts = tuple(code for _, code in group)
-            if len(group) + len(coarse) <= TABLE_INPUTS:
+            if not all(code in wires.lines for code in amounts):
                 self.lut(
                     output,
                     (*words, *coarse),
@@ -413,18 +434,21 @@ def row_netlist(placement: Placement, previous: bool, width: int) -> Netlist:
     """Return the cells of a row.
 
     It reads ``p0 …`` (previous), ``s x0 … c0 … l0 …`` (of the lane) and drives ``t0 …`` (the sum).
+    A mirrored placement counts its places from the highest of the window.
     """
     bits = []
     for place in range(width):
         before = f"p{place}" if previous else "0"
-        bits.append(ChainBit(f"t{place}", _row_lut(placement, place, before), before))
+        at = placement.width - 1 - place if placement.mirrored else place
+        bits.append(ChainBit(f"t{place}", _row_lut(placement, at, before), before))
     return Netlist((), (Chain("s", tuple(bits), ""),))
 
 
 def _row_lut(placement: Placement, place: int, before: str) -> Lut:
     wires = wiring_of(placement)
-    terms = wires.bits[place] if place < placement.width else ()
-    lined = place < placement.width and wires.decoded[place]
+    inside = 0 <= place < placement.width
+    terms = wires.bits[place] if inside else ()
+    lined = inside and wires.decoded[place]
     words = tuple(f"x{term.index}" for term in terms)
     if lined:
         selects = tuple(f"l{wires.lines.index(t.coarse)}" if t.coarse >= 0 else "1" for t in terms)

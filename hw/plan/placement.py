@@ -36,6 +36,9 @@ class Placement:
     inverted
         Whether the lane inverts the word by its sign (the row fills with the sign what the word
         does not reach); else the row inverts.
+    mirrored
+        Whether word and row are counted from the top: the shift goes to the right, and what passes
+        the last place is lost.
 
     """
 
@@ -46,6 +49,7 @@ class Placement:
     highest: int
     width: int
     inverted: bool
+    mirrored: bool = False
 
     @property
     def word_bits(self) -> int:
@@ -166,7 +170,7 @@ def wiring(placement: Placement) -> Wiring | None:
         if lined and term.coarse >= 0
     }
     for group in gathered:
-        if len(group) + placement.coarse_bits > GATHER_INPUTS:
+        if len(group) + placement.coarse_bits > GATHER_INPUTS or placement.coarse_bits > 2:
             read.update(coarse for _, coarse in group)
     return Wiring(tuple(bits), tuple(decoded), tuple(gathered), tuple(sorted(read)))
 

@@ -41,6 +41,9 @@ class Nets:
                 self._declare(chain.carry_out)
         for lut in netlist.luts:
             self._declare(lut.output)
+        for lut in netlist.luts:
+            if lut.is_wire:
+                self.m.d.comb += self.nets[lut.output].eq(self._lookup(lut))
         for number, group in enumerate(netlist.pairs):
             for lut, value in zip(group, self._luts(f"lut{number}", group), strict=True):
                 self.m.d.comb += self.nets[lut.output].eq(value)
@@ -66,7 +69,7 @@ class Nets:
         """Return the output of a function with a site of its own."""
         assert self.library is not None
         inputs = lut.inputs
-        if not inputs or (len(inputs) == 1 and lut.truth == 2):
+        if lut.is_wire:
             return self._lookup(lut)
         index = range(1 << LUT_INPUTS)
         truth = sum((lut.truth >> (code & (1 << len(inputs)) - 1) & 1) << code for code in index)
@@ -83,6 +86,8 @@ class Nets:
     def _lookup(self, lut: Lut) -> Value:
         if not lut.inputs:
             return Const(lut.truth, 1)
+        if lut.is_wire:
+            return self.nets[lut.inputs[0]]
         index = self.word(lut.inputs)
         return Const(lut.truth, 1 << len(lut.inputs)).bit_select(index, 1)
 

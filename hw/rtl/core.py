@@ -12,6 +12,8 @@ from hw.plan import (
     LanePlan,
     MergedAccumulatePlan,
     MergedLanePlan,
+    MergedWindowAccumulatePlan,
+    MergedWindowLanePlan,
     SumTree,
     WindowAccumulatePlan,
     WindowLanePlan,
@@ -21,12 +23,13 @@ from hw.rtl.bits import any_of
 from hw.rtl.lane import Lane
 from hw.rtl.library import place
 from hw.rtl.merged import MergedAccumulator, MergedLane, build_chains, connect_placed
+from hw.rtl.merged_window import MergedWindowAccumulator, MergedWindowLane, build_maximum
 from hw.rtl.sums import SignPairs, Summand, build_sums, pending_bit
 from hw.rtl.tree import Addend, build_tree
 from hw.rtl.window import WindowAccumulator, WindowLane, build_alignment
 
-AnyLane = Lane | WindowLane | MergedLane
-AnyAccumulator = Accumulator | WindowAccumulator | MergedAccumulator
+AnyLane = Lane | WindowLane | MergedLane | MergedWindowLane
+AnyAccumulator = Accumulator | WindowAccumulator | MergedAccumulator | MergedWindowAccumulator
 
 
 class Core(wiring.Component):
@@ -48,7 +51,7 @@ class Core(wiring.Component):
             "total": Out(accumulate.bits),
             "total_valid": Out(1),
         }
-        if isinstance(accumulate, WindowAccumulatePlan):
+        if isinstance(accumulate, WindowAccumulatePlan | MergedWindowAccumulatePlan):
             ports["exponent"] = Out(accumulate.shown_bits)
         super().__init__(ports | {flag: Out(1) for flag in accumulate.flags})
 
@@ -62,6 +65,11 @@ class Core(wiring.Component):
             accumulator = Accumulator(plan.accumulate)
         elif isinstance(plan.accumulate, MergedAccumulatePlan):
             accumulator = MergedAccumulator(plan.accumulate)
+        elif isinstance(plan.accumulate, MergedWindowAccumulatePlan):
+            accumulator = MergedWindowAccumulator(plan.accumulate)
+            m.d.comb += self.exponent.eq(accumulator.exponent)
+            assert plan.maximum is not None
+            build_maximum(m, platform, plan.maximum, lanes, accumulator)
         else:
             assert plan.align is not None
             accumulator = WindowAccumulator(plan.accumulate)
@@ -152,7 +160,11 @@ class Core(wiring.Component):
         return lanes
 
 
-def _lane(plan: LanePlan | WindowLanePlan | MergedLanePlan) -> AnyLane:
+def _lane(
+    plan: LanePlan | WindowLanePlan | MergedLanePlan | MergedWindowLanePlan,
+) -> AnyLane:
     if isinstance(plan, LanePlan):
         return Lane(plan)
+    if isinstance(plan, MergedWindowLanePlan):
+        return MergedWindowLane(plan)
     return MergedLane(plan) if isinstance(plan, MergedLanePlan) else WindowLane(plan)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Module, ResetSignal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -13,13 +15,14 @@ from hw.plan.merged import (
     MergedRow,
     wiring_of,
 )
+from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement
 from hw.rtl.accumulate import SumRegisters, step_ports
 from hw.rtl.bits import named
 from hw.rtl.cells import Nets
 from hw.rtl.lane import drive_flags
 from hw.rtl.library import place
-from hw.rtl.operand import unpack_both
+from hw.rtl.operand import Operand, unpack_both
 
 PREFIXES = {"data": "x", "coarse": "c", "lines": "l"}
 
@@ -46,6 +49,31 @@ def _nets(ports: wiring.Component, placement: Placement) -> dict[str, Value]:
     return nets
 
 
+def operand_ports(operands: tuple[OperandPlan, ...]) -> dict[str, object]:
+    """Return the ports of unpacked operands: sign, significand, field and whether it is not 0."""
+    ports: dict[str, object] = {}
+    for side, operand in zip("wa", operands, strict=True):
+        ports |= {f"{side}s": In(1), f"{side}m": In(operand.significand_bits)}
+        if operand.field_bits:
+            ports |= {f"{side}f": In(operand.field_bits), f"{side}n": In(1)}
+    return ports
+
+
+def connect_operand(
+    m: Module, cells: wiring.Component, side: str, operand: Operand, plan: OperandPlan
+) -> None:
+    """Connect an unpacked operand to the ports of `operand_ports`."""
+    m.d.comb += [
+        getattr(cells, f"{side}s").eq(operand.sign),
+        getattr(cells, f"{side}m").eq(operand.significand),
+    ]
+    if plan.field_bits:
+        m.d.comb += [
+            getattr(cells, f"{side}f").eq(operand.field),
+            getattr(cells, f"{side}n").eq(operand.normal),
+        ]
+
+
 class LaneCells(wiring.Component):
     """The cells of a lane: product, exponent sum, fine shift, decoding.
 
@@ -55,13 +83,9 @@ class LaneCells(wiring.Component):
 
     def __init__(self, plan: MergedLanePlan) -> None:
         self.plan = plan
-        ports: dict[str, object] = {}
-        for side, operand in zip("wa", plan.operands, strict=True):
-            ports |= {f"{side}s": In(1), f"{side}m": In(operand.significand_bits)}
-            if operand.field_bits:
-                ports |= {f"{side}f": In(operand.field_bits), f"{side}n": In(1)}
         super().__init__(
-            ports | {name: Out(bits) for name, bits in placed_ports(plan.placement).items()}
+            operand_ports(plan.operands)
+            | {name: Out(bits) for name, bits in placed_ports(plan.placement).items()}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -108,15 +132,7 @@ class MergedLane(wiring.Component):
         cells = LaneCells(plan)
         place(m, platform, "lane_cells", cells)
         for side, operand, known in zip("wa", (weight, activation), plan.operands, strict=True):
-            m.d.comb += [
-                getattr(cells, f"{side}s").eq(operand.sign),
-                getattr(cells, f"{side}m").eq(operand.significand),
-            ]
-            if known.field_bits:
-                m.d.comb += [
-                    getattr(cells, f"{side}f").eq(operand.field),
-                    getattr(cells, f"{side}n").eq(operand.normal),
-                ]
+            connect_operand(m, cells, side, operand, known)
         for name in placed_ports(plan.placement):
             m.d.comb += getattr(self, name).eq(getattr(cells, name))
         drive_flags(m, self, plan.flags, weight, activation)
@@ -190,7 +206,7 @@ def row_name(row: MergedRow) -> str:
 
 
 def build_chains(
-    m: Module, platform: object, plan: ChainPlan, lanes: list[MergedLane]
+    m: Module, platform: object, plan: ChainPlan, lanes: Sequence[wiring.Component]
 ) -> list[Value]:
     """Add the chains' rows to a module and return their sums."""
     sums: list[Value] = []
@@ -211,7 +227,7 @@ def build_chains(
     return sums
 
 
-def connect_placed(m: Module, row: wiring.Component, lane: MergedLane) -> None:
+def connect_placed(m: Module, row: wiring.Component, lane: wiring.Component) -> None:
     """Connect what a lane hands to a row."""
     for name in placed_ports(lane.plan.placement):
         m.d.comb += getattr(row, name).eq(getattr(lane, name))

@@ -9,7 +9,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.formats import Format, MinifloatFormat, Specials
-from hw.plan import LanePlan, MergedLanePlan, OperandPlan, WindowLanePlan, classes
+from hw.plan import (
+    LanePlan,
+    MergedLanePlan,
+    MergedWindowLanePlan,
+    OperandPlan,
+    WindowLanePlan,
+    classes,
+)
 from hw.rtl.bits import named
 from hw.rtl.library import place
 
@@ -92,7 +99,7 @@ class Classifier(wiring.Component):
 def unpack_both(
     m: Module,
     platform: object,
-    plan: LanePlan | WindowLanePlan | MergedLanePlan,
+    plan: LanePlan | WindowLanePlan | MergedLanePlan | MergedWindowLanePlan,
     weight: Value,
     activation: Value,
 ) -> tuple[Operand, Operand]:
