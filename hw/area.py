@@ -12,7 +12,10 @@ if there are any):
   driven, in the same module, by a LUT (or INV) that drives the S of no bit before it; other
   readers of that LUT do not matter. A constant, a bare net or a port at S costs nothing in Yosys
   but occupies the LUT in front of it. An INV counts unless it drives only clock pins, which invert
-  by themselves.
+  by themselves. A LUT6_2 is one site. Not counted: where its O5 and the sum of the carry bit it
+  drives both leave the place, a device has one output for them (UG474, UG574), so that one must go
+  into the register there, as in pipelined or accumulating rows of three words; in a purely
+  combinational row of three words a placer must make O5's function again, in another LUT.
 - ECP5: the LUT4 inside a CCU2C are its own: sites are LUT4 + 2 per CCU2C, the same as LUT.
 - iCE40: SB_LUT4 + each SB_CARRY that cannot share a logic cell with an SB_LUT4. They share it when
   the LUT's I1 and I2 are the carry's I0 and I1, and its I3 the carry's CI (any I3 when CI is
