@@ -4,10 +4,11 @@ A row of ``a + b + c`` takes one LUT6_2 per bit: O5 is the majority of three bit
 chain adds one place higher to their exclusive or (O6); US patent 7274211 has the circuit. A device
 has one output for O5 and the sum, so the row takes one place per bit where its sum is registered
 (accumulators, pipelines); in a combinational row a placer repeats the majorities in LUTs of their
-own, and then it costs what two rows of two words cost. Yosys and `hw.area` count one LUT6_2. A row
-of two words whose signs stand apart takes one too: O5 is one inverted word, O6 the exclusive or of both.
-Signs cost nothing otherwise: a word is inverted where it is added, and the 1 that two's complement
-asks for enters at the carry inputs, of which a row has one less than words.
+own, and then it costs what two rows of two words cost. Yosys and `hw.area` count one LUT6_2.
+
+A row of two words whose signs stand apart takes one too: O5 is one inverted word, O6 the exclusive
+or of both. Signs cost nothing otherwise: a word is inverted where it is added, and the 1 that two's
+complement asks for enters at the carry inputs, of which a row has one less than words.
 """
 
 from __future__ import annotations
