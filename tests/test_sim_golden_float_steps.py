@@ -20,7 +20,7 @@ from sim.golden.tables import value_table
 
 ACCUMULATORS = [
     *("fp32", "fp16", "bfloat16", "e4m3fn", "e5m2", "e4m3fnuz", "e2m1fn"),
-    *("e3m1finite", "e8m3b200", "e4m3b700"),
+    *("e3m1finite", "e8m3b200", "e4m3b700", "binary8p4se", "binary6p3sf"),
 ]
 PAIRS = [
     ("e5m2", "e5m2"),
@@ -96,7 +96,7 @@ def test_arrays_equal_the_specification(pair):
         steps += 120
         designs += 1
     silent = 3 * 2 if any(parse(name).has_specials for name in pair) else 0
-    assert designs == 2 * 33 - silent  # e2m1fn and e3m1finite in three modes each
+    assert designs == 2 * 39 - silent  # e2m1fn and e3m1finite in three modes each
     assert steps == 120 * designs
 
 
@@ -230,7 +230,7 @@ def test_cancellation_gives_a_positive_zero():
         assert not np.signbit(odd_sum([np.array([number]) for number in numbers])[0])
 
 
-@pytest.mark.parametrize("name", ["fp16", "e4m3fn", "e5m2fnuz", "e3m2finite", "e4m3"])
+@pytest.mark.parametrize("name", ["fp16", "e4m3fn", "e5m2fnuz", "e3m2fn", "e4m3", "binary8p4se"])
 def test_codes_of_values_are_their_codes(name):
     format = parse(name)
     table = value_table(format)

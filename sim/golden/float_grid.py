@@ -85,14 +85,14 @@ def codes_of(values: Values, format: MinifloatFormat) -> Codes:
     codes = significands.astype(np.int64)
     codes += (exponents - format.emin).astype(np.int64) << format.fraction_bits
     negative = np.signbit(values)
-    if not _keeps_negative_zero(format):
-        negative &= codes != 0
     if not known.all():
         nan = np.isnan(values)
         codes[nan] = format.encode(Special.NAN) if nan.any() else 0
         negative &= ~nan
         if (~known & ~nan).any():
             codes[~known & ~nan] = _infinity(format)
+    if not _keeps_negative_zero(format):
+        negative &= codes != 0
     words: Codes = codes.astype(np.uint64)
     words |= negative.astype(np.uint64) << np.uint64(format.bits - 1)
     return words
