@@ -8,7 +8,17 @@ import pytest
 from hw.formats import MinifloatFormat, Overflow, Special, parse
 from sim.golden.lmul import lmul_code, lmul_codes, lmul_value, offset_bits, packed_sum
 
-EIGHT_BIT = ["e4m3fn", "e5m2", "e4m3", "e3m4", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz", "e2m5finite"]
+EIGHT_BIT = [
+    "e4m3fn",
+    "e5m2",
+    "e4m3",
+    "e3m4",
+    "e4m3fnuz",
+    "e5m2fnuz",
+    "e4m3b11fnuz",
+    "e2m5finite",
+    "binary8p4se",
+]
 
 
 def approximated(format, left, right):
