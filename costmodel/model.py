@@ -12,6 +12,7 @@ from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, total
+from costmodel.floating import float_accumulate, float_lane, scale_sum
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
 from costmodel.merged import merged_accumulate, merged_lane_cells, merged_lane_glue, merged_row
 from costmodel.merged_window import (
@@ -32,6 +33,8 @@ from hw.plan import (
     ArrayPlan,
     ExponentMaximum,
     FlagTree,
+    FloatAccumulatePlan,
+    FloatLanePlan,
     LanePlan,
     MaximumPlan,
     MergedAccumulatePlan,
@@ -41,6 +44,7 @@ from hw.plan import (
     MergedWindowLanePlan,
     Plan,
     ProductPlan,
+    ScalePlan,
     SignPair,
     SumRow,
     WindowAccumulatePlan,
@@ -78,6 +82,9 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     ExponentMaximum: (("exponent maximum", exponent_maximum),),
     AlignPlan: (("aligner", align),),
     WindowAccumulatePlan: (("window accumulator", window_accumulate),),
+    FloatLanePlan: (("unpack", float_lane), ("product", lane_product)),
+    FloatAccumulatePlan: (("floating accumulator", float_accumulate),),
+    ScalePlan: (("scales", scale_sum),),
 }
 """The formulas of each type of part, with the names they have in a breakdown."""
 

@@ -17,6 +17,7 @@ from hw.accumulators import (
     MAXIMUM_ACCUMULATOR_BITS,
     Accumulator,
     AccumulatorKind,
+    AccumulatorMode,
     parse_accumulator,
 )
 from hw.formats import FixedFormat, Format, MinifloatFormat, Specials, parse_element
@@ -29,6 +30,10 @@ DEFAULT_ACCUMULATOR = Accumulator.exact()
 MAXIMUM_LANES = 1024
 MAXIMUM_SIDE = 64
 MAXIMUM_PIPELINE = 64
+SCALE_BIAS = 127
+SCALE_NAN = 255
+SCALE_MAXIMUM = 254
+"""Codes of E8M0, the scale of an MX block: ``2**(code - 127)``, NaN at 255 (OCP MX v1.0)."""
 
 
 def signed_bits(low: int, high: int) -> int:
@@ -95,6 +100,7 @@ class Design:
     """
 
     kind: ClassVar[str] = ""
+    default_accumulator: ClassVar[str] = "exact"
 
     weight: Format
     activation: Format
@@ -148,6 +154,16 @@ class Design:
     def lanes(self) -> int:
         """Products per accumulator and step."""
         return 1
+
+    @property
+    def scale_bits(self) -> int:
+        """Bits of the scale each operand brings beside its lanes (0: none)."""
+        return 0
+
+    @property
+    def operand_codes(self) -> int:
+        """Codes each operand of a step is made of: its lanes, and a scale above them."""
+        return self.lanes + (self.scale_bits > 0)
 
     @property
     def cores(self) -> int:
@@ -244,9 +260,14 @@ class Design:
     def flags(self) -> tuple[str, ...]:
         """Names of the sticky flags the design has as ports; a floating total carries specials."""
         names: tuple[str, ...] = ("overflow",) if self.accumulator.counts_terms else ()
-        if self.specials == "flag" and self.has_specials and not self.is_floating:
-            names += ("nan", "pos_inf", "neg_inf") if self.has_infinity else ("nan",)
-        return names
+        return names if self.is_floating else names + self.product_flags
+
+    @property
+    def product_flags(self) -> tuple[str, ...]:
+        """What products tell of themselves beside their number, whether or not it has ports."""
+        if self.specials != "flag" or not self.has_specials:
+            return ()
+        return ("nan", "pos_inf", "neg_inf") if self.has_infinity else ("nan",)
 
     @property
     def size_slug(self) -> str:
@@ -317,6 +338,45 @@ class DotProduct(Design):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MxDotProduct(DotProduct):
+    """Dot product of two MX blocks: elements and one scale each, added to a floating accumulator.
+
+    A step adds ``2**(s - 127) · 2**(t - 127) · Σ weight[i]·activation[i]`` for the scale codes s
+    and t, rounded once with the accumulator; the sum of a block is one addend, +0 if it is 0. A
+    scale of 255 is NaN; with specials ignored it is the number ``2**128``.
+    """
+
+    kind: ClassVar[str] = "mxdot"
+    default_accumulator: ClassVar[str] = "float:fp32:step"
+    lane_count: int = 32
+
+    def __post_init__(self) -> None:
+        """Reject what is not a floating accumulator that can be NaN."""
+        DotProduct.__post_init__(self)
+        if not self.is_floating or self.accumulator.mode is not AccumulatorMode.STEP:
+            raise ValueError(
+                f"an MX dot product adds to a floating accumulator once per step, such as fp32, "
+                f"not to {self.accumulator}"
+            )
+        format = self.accumulator.format
+        if self.specials == "flag" and format is not None and not format.has_specials:
+            raise ValueError(
+                f"a floating accumulator for scales that can be NaN has NaN, {format} has none: "
+                f"choose another or specials ignore"
+            )
+
+    @property
+    def scale_bits(self) -> int:
+        """Bits of an E8M0 scale."""
+        return 8
+
+    @property
+    def size_slug(self) -> str:
+        """Kind and lanes, as in ``mxdot32``."""
+        return f"mxdot{self.lane_count}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Grid(Design):
     """What arrays and tiles share: rows × columns cells, each with an accumulator and its lanes."""
 
@@ -383,10 +443,16 @@ class BroadcastTile(Grid):
     kind: ClassVar[str] = "tile"
 
 
-_CLASSES = (Mac, DotProduct, OutputStationaryArray, BroadcastTile)
+_CLASSES = (Mac, DotProduct, MxDotProduct, OutputStationaryArray, BroadcastTile)
 KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}
 _GRID_KEYS = ("rows", "columns", "lanes")
-_SIZE_KEYS = {"mac": (), "dot": ("lanes",), "array": _GRID_KEYS, "tile": _GRID_KEYS}
+_SIZE_KEYS = {
+    "mac": (),
+    "dot": ("lanes",),
+    "mxdot": ("lanes",),
+    "array": _GRID_KEYS,
+    "tile": _GRID_KEYS,
+}
 _COMMON_KEYS = (
     *("kind", "weight", "activation", "accumulator", "specials", "structure", "pipeline"),
 )
@@ -427,7 +493,8 @@ def from_record(record: Mapping[str, Any]) -> Design:
     }
     if record.get("pipeline") is not None:
         settings["pipeline"] = _whole("pipeline", record["pipeline"])
-    accumulator = parse_accumulator(str(record.get("accumulator") or "exact"))
+    usual = KINDS[kind].default_accumulator
+    accumulator = parse_accumulator(str(record.get("accumulator") or usual))
     if isinstance(accumulator, FixedFormat):
         accumulator = _fixed_accumulator(accumulator, weight, activation)
     operands: dict[str, Any] = {"weight": weight, "activation": activation, **settings, **sizes}

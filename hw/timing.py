@@ -109,7 +109,7 @@ def measure(
 def _netlist(verilog: str, top: str, dsp: bool) -> str:
     """Return the mapped design between its registers, as Yosys' JSON."""
     ports = _ports(verilog, top)
-    if ("input", 1) != ports.get("clk"):
+    if ports.get("clk") != ("input", 1):
         raise ValueError(f"the clock of {top} must be an input clk")
     files = {"design.v": verilog, "around.v": _surrounded(top, ports)}
     script = [

@@ -48,6 +48,7 @@ _SOURCE = """
 typedef std::uint64_t W __attribute__((vector_size(32)));
 namespace {
 constexpr int STREAMS = 256, INPUTS = @INPUTS@, OUTPUTS = @OUTPUTS@, STATES = @STATES@;
+constexpr int CODES = @CODES@, SCALE = @SCALE@;
 constexpr int LANES = @LANES@, WBITS = @WBITS@, ABITS = @ABITS@, TOTAL_BYTES = @TOTAL_BYTES@;
 const W zero = {0, 0, 0, 0}, ones = ~zero;
 void step(const W *in, W *state, W *out) {
@@ -69,7 +70,7 @@ void spread(std::uint8_t (*planes)[32], int group, const CODE *const *codes, int
             x |= std::uint64_t(std::uint8_t(codes[s][lane] >> 8 * part)) << 8 * s;
         x = transpose(x);
         for (int bit = 8 * part; bit < BITS && bit < 8 * part + 8; bit++)
-            planes[lane * BITS + bit][group] = std::uint8_t(x >> 8 * (bit & 7));
+            planes[bit][group] = std::uint8_t(x >> 8 * (bit & 7));
     }
 }
 inline std::uint64_t gather(const std::uint8_t (*planes)[32], int group, int first, int count) {
@@ -99,14 +100,18 @@ extern "C" void run(std::size_t most, const std::uint64_t *begin, const std::uin
                 int stream = group * 8 + s;
                 bool on = t < count[stream];
                 std::uint64_t i = on ? begin[stream] + t : 0;
-                w[s] = weight + i * LANES;
-                a[s] = activation + i * LANES;
+                w[s] = weight + i * CODES;
+                a[s] = activation + i * CODES;
                 valid_bits |= unsigned(on && (!valid || valid[i])) << s;
                 last_bits |= unsigned(on && last && last[i]) << s;
             }
             for (int lane = 0; lane < LANES; lane++) {
-                spread<WBITS>(planes + @WEIGHT@, group, w, lane);
-                spread<ABITS>(planes + @ACTIVATION@, group, a, lane);
+                spread<WBITS>(planes + @WEIGHT@ + lane * WBITS, group, w, lane);
+                spread<ABITS>(planes + @ACTIVATION@ + lane * ABITS, group, a, lane);
+            }
+            if (SCALE) {
+                spread<SCALE>(planes + @WEIGHT@ + LANES * WBITS, group, w, LANES);
+                spread<SCALE>(planes + @ACTIVATION@ + LANES * ABITS, group, a, LANES);
             }
             planes[@VALID@][group] = std::uint8_t(valid_bits);
             planes[@LAST@][group] = std::uint8_t(last_bits);
@@ -180,6 +185,8 @@ def source(verilog: str, design: Design) -> str:
         "OUTPUTS": len(outputs),
         "STATES": states,
         "LANES": design.lanes,
+        "CODES": design.operand_codes,
+        "SCALE": design.scale_bits,
         "WBITS": design.weight.bits,
         "ABITS": design.activation.bits,
         "WTYPE": code_type(design.weight.bits),

@@ -132,8 +132,8 @@ class Bulk:
         """
         design, count = self.design, len(weights)
         inputs: list[NDArray[Any] | None] = [
-            _codes(weights, design.weight.bits, (count, design.lanes), "weights"),
-            _codes(activations, design.activation.bits, (count, design.lanes), "activations"),
+            _codes(weights, design.weight.bits, design, count, "weights"),
+            _codes(activations, design.activation.bits, design, count, "activations"),
             None if valid is None else _flags(valid, count, "valid"),
             None if last is None else _flags(last, count, "last"),
         ]
@@ -244,14 +244,15 @@ def _mixed(design: Design, count: int, rng: np.random.Generator) -> tuple[Steps,
     return join([plain, beyond], design), idle
 
 
-def _codes(codes: Codes, bits: int, shape: tuple[int, int], what: str) -> NDArray[Any]:
+def _codes(codes: Codes, width: int, design: Design, count: int, what: str) -> NDArray[Any]:
+    bits, shape = max(width, design.scale_bits), (count, design.operand_codes)
     if codes.shape != shape:
         raise ValueError(f"{what} must have the shape {shape}, not {codes.shape}")
     roomy = codes.dtype.kind != "u" or 8 * codes.dtype.itemsize > bits
     if roomy and codes.size and not 0 <= codes.min() <= codes.max() < 1 << bits:
         wrong = codes[(codes < 0) | (codes >= 1 << bits)].flat[0]
         raise ValueError(f"{what} lie in 0..{(1 << bits) - 1}, not {wrong}")
-    return np.ascontiguousarray(codes, np.uint8 if bits <= 8 else np.uint16)
+    return np.ascontiguousarray(codes, np.uint8 if width <= 8 else np.uint16)
 
 
 def _flags(flags: NDArray[np.bool_], count: int, what: str) -> NDArray[Any]:

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from hw.design import Design, Grid, OutputStationaryArray
 from sim.golden.vector import Outputs
-from sim.ports import Bits, code_bits, input_layout, limb_bits, operand_words, output_layout
+from sim.ports import (
+    Bits,
+    code_bits,
+    input_layout,
+    limb_bits,
+    operand_bits,
+    operand_words,
+    output_layout,
+)
 from sim.vectors import CoreStimulus, Segment, Steps, join
 
 Model = Callable[[Design, NDArray[Any], NDArray[Any], NDArray[np.bool_]], Outputs]
@@ -46,8 +54,8 @@ def core_words(design: Design, stimulus: CoreStimulus, seed: int) -> Bits:
             "rst": reset,
             "valid": valid,
             "last": last,
-            "weight": code_bits(weight, design.weight.bits),
-            "activation": code_bits(activation, design.activation.bits),
+            "weight": operand_bits(design, weight, design.weight.bits),
+            "activation": operand_bits(design, activation, design.activation.bits),
         }
     )
 

@@ -58,10 +58,10 @@ class Layout:
 
 
 def operand_words(design: Design) -> tuple[int, int]:
-    """Return how many codes a step brings: (weights, activations)."""
+    """Return how many codes a step brings, scales included: (weights, activations)."""
     if isinstance(design, Grid):
         return design.columns * design.lanes, design.rows * design.lanes
-    return design.lanes, design.lanes
+    return design.operand_codes, design.operand_codes
 
 
 def input_layout(design: Design) -> Layout:
@@ -71,9 +71,10 @@ def input_layout(design: Design) -> Layout:
     else:
         names = ["rst", "valid", "last"]
     weights, activations = operand_words(design)
+    scale = design.scale_bits
     words = (
-        Field("weight", design.weight.bits * weights),
-        Field("activation", design.activation.bits * activations),
+        Field("weight", design.weight.bits * (weights - (scale > 0)) + scale),
+        Field("activation", design.activation.bits * (activations - (scale > 0)) + scale),
     )
     return Layout((*(Field(name, 1) for name in names), *words))
 
@@ -120,6 +121,14 @@ def code_bits(codes: NDArray[np.generic], width: int) -> Bits:
     little = np.ascontiguousarray(codes[:, ::-1].astype("<u4")).view(np.uint8)
     bits = np.unpackbits(little.reshape(rows, words, 4), axis=2, bitorder="little")
     return np.ascontiguousarray(bits[:, :, :width][:, :, ::-1].reshape(rows, words * width))
+
+
+def operand_bits(design: Design, codes: NDArray[np.generic], width: int) -> Bits:
+    """Return rows of bits of an operand's codes; a scale, the last code, in the highest bits."""
+    if not design.scale_bits:
+        return code_bits(codes, width)
+    scale = code_bits(codes[:, -1:], design.scale_bits)
+    return np.concatenate([scale, code_bits(codes[:, :-1], width)], axis=1)
 
 
 def limb_bits(limbs: NDArray[np.uint64], width: int) -> Bits:

@@ -12,6 +12,7 @@ from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray
 from hw.formats import Format, Special
 from sim.ports import operand_words
+from sim.scales import set_scales
 
 Codes = NDArray[np.unsignedinteger]
 Flags = NDArray[np.bool_]
@@ -33,7 +34,8 @@ class Steps:
     Parameters
     ----------
     weight, activation
-        Codes, shape (steps, words): a word per lane, in a grid per lane and column or row.
+        Codes, shape (steps, words): a word per lane, in a grid per lane and column or row; the
+        scale of an MX block is its last word.
     last
         Whether a step ends its sum, shape (steps,).
 
@@ -126,6 +128,7 @@ def random_steps(design: Design, count: int, rng: np.random.Generator) -> Steps:
         mixed = (mode < 0.25) & (rng.random((count, words)) < 0.5) | (mode < 0.1)
         codes = np.where(mixed, corners, codes)
         drawn.append(np.where((mode > 0.9) & single, format.encode(0), codes).astype(np.uint16))
+    set_scales(design, drawn[0], drawn[1], rng)
     return Steps(drawn[0], drawn[1], rng.random(count) < 1 / rng.integers(1, 40, size=count))
 
 
@@ -138,6 +141,7 @@ def uniform_steps(design: Design, count: int, rng: np.random.Generator) -> Steps
             drawn.append(rng.integers(top, size=shape, dtype=np.uint8))
         else:
             drawn.append(rng.integers(top, size=shape, dtype=np.uint16))
+    set_scales(design, drawn[0], drawn[1], rng)
     return Steps(drawn[0], drawn[1], rng.integers(256, size=count, dtype=np.uint8) < 32)
 
 
@@ -162,6 +166,7 @@ def corner_steps(design: Design, rng: np.random.Generator) -> Steps:
         np.repeat(pairs[:, i : i + 1], words, axis=1)
         for i, words in enumerate(operand_words(design))
     )
+    set_scales(design, weight, activation, rng)
     return Steps(weight, activation, rng.random(len(pairs)) < 0.2)
 
 
@@ -186,6 +191,7 @@ def overflow_steps(design: Design, rng: np.random.Generator) -> Steps:
             np.full((run, weights), weight, np.uint16),
             np.full((run, activations), activation, np.uint16),
         )
+        set_scales(design, *full, rng)
         parts.append(Steps(*full, np.zeros(run, np.bool_)))
         noise = random_steps(design, 64, rng)
         parts.append(Steps(noise.weight, noise.activation, np.arange(64) == 63))
@@ -205,7 +211,7 @@ def extreme_pairs(design: Design) -> list[tuple[int, int]]:
 
 def join(parts: list[Steps], design: Design, cell: bool = False) -> Steps:
     """Return steps one after the other, of a whole design or of one cell of it."""
-    words = (design.lanes, design.lanes) if cell else operand_words(design)
+    words = (design.operand_codes,) * 2 if cell else operand_words(design)
     weight, activation = (np.zeros((0, count), np.uint16) for count in words)
     return Steps(
         np.concatenate([weight, *(part.weight for part in parts)]),

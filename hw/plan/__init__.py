@@ -1,6 +1,9 @@
 """Floor 1c: how a design is built: primitives that `hw.rtl` builds and `costmodel` sums."""
 
-from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, FlagTree, Plan, SignPair, plan
+from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, Plan, SignPair, plan
+from hw.plan.flags import FlagTree
+from hw.plan.float_core import FloatCorePlan, ScalePlan
+from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan, LeftLevel, RightLevel
 from hw.plan.lane import LanePlan, structures
 from hw.plan.merged import (
     ChainPlan,
@@ -37,7 +40,11 @@ __all__ = [
     "ExponentMaximum",
     "ExponentPlan",
     "FlagTree",
+    "FloatAccumulatePlan",
+    "FloatCorePlan",
+    "FloatLanePlan",
     "LanePlan",
+    "LeftLevel",
     "MaximumPlan",
     "MergedAccumulatePlan",
     "MergedLanePlan",
@@ -47,7 +54,9 @@ __all__ = [
     "OperandPlan",
     "Plan",
     "ProductPlan",
+    "RightLevel",
     "RightShiftLevel",
+    "ScalePlan",
     "ShiftLevel",
     "ShiftPlan",
     "Sign",

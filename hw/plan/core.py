@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray, signed_bits
+from hw.plan.flags import FlagTree
+from hw.plan.float_core import FloatCorePlan, plan_float_core
 from hw.plan.lane import LanePlan, plan_lane, structures
 from hw.plan.merged import (
     ChainPlan,
@@ -155,14 +157,6 @@ class SignPair:
 
 
 @dataclass(frozen=True, slots=True)
-class FlagTree:
-    """Or of each special flag over the lanes."""
-
-    flags: int
-    lanes: int
-
-
-@dataclass(frozen=True, slots=True)
 class ArrayPlan:
     """Systolic shell: skew and pass registers, control, row selection of the results.
 
@@ -243,7 +237,7 @@ class Plan:
 
     design: Design
     target: Target
-    core: CorePlan
+    core: CorePlan | FloatCorePlan
     array: ArrayPlan | None
 
     @property
@@ -279,8 +273,6 @@ def plan(design: Design, target: Target) -> Plan:
         accumulator has no hardware yet.
 
     """
-    if design.is_floating:
-        raise ValueError(f"floating accumulators have no hardware yet: {design.accumulator}")
     if design.accumulator.is_once:
         raise ValueError(f"accumulators of mode once have no hardware yet: {design.accumulator}")
     if design.structure == "auto":
@@ -292,7 +284,11 @@ def plan(design: Design, target: Target) -> Plan:
             f"on {target.name}; "
             f"one of {', '.join(known)} can"
         )
-    core = _plan_core(design, target)
+    core: CorePlan | FloatCorePlan
+    if design.is_floating:
+        core = plan_float_core(design, target, isinstance(design, OutputStationaryArray))
+    else:
+        core = _plan_core(design, target)
     array = None
     if isinstance(design, OutputStationaryArray):
         result_bits = design.accumulator_bits + len(design.flags) + design.exponent_bits

@@ -102,11 +102,13 @@ def _can_merge(design: Design) -> bool:
 
 def plan_lane(design: Design, target: Target) -> LanePlan:
     """Return the lane of a design whose structure is settled."""
-    weight = OperandPlan(design.weight)
-    activation = OperandPlan(design.activation)
+    counts = not (design.is_floating and design.specials == "flag")
+    weight = OperandPlan(design.weight, special_counts=counts)
+    activation = OperandPlan(design.activation, special_counts=counts)
     whole = design.structure == "table" and table_inputs(weight, activation) <= TABLE_INPUTS
-    flags = tuple(name for name in design.flags if name != "overflow")
+    flags = design.product_flags
     apart = target.primitives and weight.has_sign and activation.has_sign and not flags
+    apart = apart and not design.is_floating
     if whole:
         product = table_product(
             _value_bounds(weight),

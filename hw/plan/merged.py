@@ -153,7 +153,7 @@ def can_merge(design: Design) -> bool:
     """Whether the lanes of a design can be merged: minifloats on a fixed grid that shift."""
     operands = OperandPlan(design.weight), OperandPlan(design.activation)
     return (
-        not design.is_window
+        not (design.is_window or design.is_floating)
         and all(operand.is_minifloat and operand.format.signed for operand in operands)
         and all(operand.significand_bits <= 8 for operand in operands)
         and any(operand.field_bits for operand in operands)

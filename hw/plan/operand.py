@@ -18,11 +18,14 @@ class OperandPlan:
         The number format.
     split_sign
         Fixed point only: multiply sign and magnitude apart (alignment windows do).
+    special_counts
+        Whether a special code must read as 0. Where its flag decides the result, it need not.
 
     """
 
     format: Format
     split_sign: bool = False
+    special_counts: bool = True
 
     @property
     def is_minifloat(self) -> bool:
@@ -53,9 +56,10 @@ class OperandPlan:
         The NaN of `fnuz` formats reads as −0 by itself.
         """
         format = self.format
-        return isinstance(format, MinifloatFormat) and format.specials in (
-            Specials.FN,
-            Specials.IEEE,
+        return (
+            self.special_counts
+            and isinstance(format, MinifloatFormat)
+            and format.specials in (Specials.FN, Specials.IEEE)
         )
 
     @property
@@ -105,7 +109,7 @@ def classes(operand: OperandPlan, other: OperandPlan, flags: tuple[str, ...]) ->
         return ()
     names: tuple[str, ...] = ()
     if operand.has_infinity:
-        names = ("special", "nan", "infinite")
+        names = ("special", "nan", "infinite") if operand.gated else ("nan", "infinite")
     elif operand.format.has_specials:
         names = ("nan",)
     return (*names, "zero") if other.has_infinity else names

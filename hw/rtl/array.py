@@ -9,6 +9,8 @@ from amaranth.lib.wiring import In, Out
 from hw.plan import Plan
 from hw.rtl.bits import named, select
 from hw.rtl.core import Core
+from hw.rtl.cores import core_of
+from hw.rtl.float_core import FloatCore
 from hw.rtl.library import place
 from hw.rtl.product import lookup
 
@@ -64,7 +66,7 @@ class SystolicArray(wiring.Component):
         assert self.plan.array is not None
         rows, columns = self.plan.array.rows, self.plan.array.columns
         valid, last = self._control(m, rows + columns - 1)
-        cells = [[Core(self.plan.core) for _ in range(columns)] for _ in range(rows)]
+        cells = [[core_of(self.plan.core) for _ in range(columns)] for _ in range(rows)]
         across = [self._delayed(m, f"a{r}", self.operands.p.activation[r], r) for r in range(rows)]
         down = [self._delayed(m, f"w{c}", self.operands.p.weight[c], c) for c in range(columns)]
         for r in range(rows):
@@ -109,7 +111,9 @@ class SystolicArray(wiring.Component):
             last.append(last_here)
         return valid, last
 
-    def _drain(self, m: Module, platform: object, cells: list[list[Core]], finished: Value) -> None:
+    def _drain(
+        self, m: Module, platform: object, cells: list[list[Core | FloatCore]], finished: Value
+    ) -> None:
         """Send the rows of sums, one beat each, once the last cell has its sum."""
         assert self.plan.array is not None
         rows = self.plan.array.rows

@@ -15,7 +15,7 @@ from hw.design import BroadcastTile, Design
 from hw.pipeline import insert, stages_for
 from hw.plan import Plan, plan
 from hw.rtl.array import SystolicArray
-from hw.rtl.core import Core
+from hw.rtl.cores import core_of
 from hw.rtl.library import Library
 from hw.rtl.tile import Tile
 from hw.rtl.xilinx import models
@@ -97,7 +97,7 @@ def build(hardware_plan: Plan) -> wiring.Component:
         return SystolicArray(hardware_plan)
     if isinstance(hardware_plan.design, BroadcastTile):
         return Tile(hardware_plan)
-    return Core(hardware_plan.core)
+    return core_of(hardware_plan.core)
 
 
 class _Stages:

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.formats import Format, MinifloatFormat, Specials
 from hw.plan import (
+    FloatLanePlan,
     LanePlan,
     MergedLanePlan,
     MergedWindowLanePlan,
@@ -99,7 +100,7 @@ class Classifier(wiring.Component):
 def unpack_both(
     m: Module,
     platform: object,
-    plan: LanePlan | WindowLanePlan | MergedLanePlan | MergedWindowLanePlan,
+    plan: (LanePlan | FloatLanePlan | WindowLanePlan | MergedLanePlan | MergedWindowLanePlan),
     weight: Value,
     activation: Value,
 ) -> tuple[Operand, Operand]:

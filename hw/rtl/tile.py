@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.design import BroadcastTile
 from hw.plan import Plan
-from hw.rtl.core import Core
+from hw.rtl.cores import core_of
 from hw.rtl.library import place
 
 
@@ -45,7 +45,7 @@ class Tile(wiring.Component):
         cells = []
         for row in range(design.rows):
             for column in range(design.columns):
-                cell = Core(self.plan.core)
+                cell = core_of(self.plan.core)
                 place(m, platform, "processing_element", cell, f"{row}_{column}", clocked=True)
                 m.d.comb += [
                     cell.valid.eq(self.valid),

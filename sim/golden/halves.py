@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from sim.golden.bounds import FLOAT64_BITS
 from sim.golden.operand import Operand, Values
 
-
 AT_ONCE = 1 << 14
 LEAST_ROWS = 128
 """Sums, and rows, taken at a time: they stay in the cache, and the BLAS keeps its speed."""

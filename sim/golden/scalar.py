@@ -34,9 +34,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorKind
-from hw.design import Design
+from hw.design import Design, MxDotProduct
 from hw.formats import Format, MinifloatFormat, Special
-from sim.golden import floating
+from sim.golden import floating, mx
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +87,24 @@ class GoldenCore:
     def step(self, weights: Sequence[int], activations: Sequence[int], last: bool) -> Output:
         """Add the products of one step (one code per lane) and return what is shown after it.
 
+        An MX dot product takes the code of the scale after those of the lanes.
+
         Raises
         ------
         ValueError
             If there is not one code per lane, or a code is not one of its format.
 
         """
-        design = self.design
-        if len(weights) != design.lanes or len(activations) != design.lanes:
+        design, codes = self.design, self.design.operand_codes
+        if len(weights) != codes or len(activations) != codes:
             raise ValueError(
-                f"{design.slug} takes {design.lanes} weights and as many activations per step, "
+                f"{design.slug} takes {codes} weights and as many activations per step, "
                 f"not {len(weights)} and {len(activations)}"
             )
+        if isinstance(design, MxDotProduct):
+            shown = Output(mx.stepped(design, self._total, weights, activations), bool(last), {}, 0)
+            self._total = 0 if last else shown.total
+            return shown
         pairs = list(zip(map(int, weights), map(int, activations), strict=True))
         for weight, activation in pairs:
             self._flags |= product_flags(design.weight, weight, design.activation, activation)

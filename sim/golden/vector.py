@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hw.design import Design
+from hw.design import Design, MxDotProduct
 from sim.golden.accumulate import fixed_totals, window_totals
 from sim.golden.flags import step_flags
 from sim.golden.float_steps import is_special_case, run_fitted
 from sim.golden.limbs import Indices, running_any
+from sim.golden.mx import run_scaled
 from sim.golden.outputs import Outputs, blank, checked_codes, word_count
 
 Codes = NDArray[np.unsignedinteger]
@@ -40,13 +41,17 @@ def run_steps(
         For operands of another shape, or codes that are not of their format.
 
     """
-    left = checked_codes("weights", weights, design.weight.bits, (None, design.lanes))
-    right = checked_codes("activations", activations, design.activation.bits, left.shape)
+    size = max(design.weight.bits, design.scale_bits)
+    left = checked_codes("weights", weights, size, (None, design.operand_codes))
+    size = max(design.activation.bits, design.scale_bits)
+    right = checked_codes("activations", activations, size, left.shape)
     ends = np.asarray(last, dtype=np.bool_)
     if ends.shape != left.shape[:1]:
         raise ValueError(f"last has shape {left.shape[:1]}, one per step, not {ends.shape}")
     if not len(ends):
         return blank(design, 0)
+    if isinstance(design, MxDotProduct):
+        return run_scaled(design, left, right, ends)
     if is_special_case(design):
         return run_fitted(design, left, right, ends, run_steps)
     starts = np.flatnonzero(np.concatenate([[True], ends[:-1]]))

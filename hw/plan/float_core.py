@@ -1,0 +1,141 @@
+"""Floor 1c: cores with a floating accumulator: lanes, tree, scales, the rounded sum."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from hw.accumulators import AccumulatorMode
+from hw.design import SCALE_MAXIMUM, Design, MxDotProduct
+from hw.plan.flags import FlagTree
+from hw.plan.float_sums import plan_fixed_sum, plan_float_lane, plan_float_mac, plan_scaled_sum
+from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan
+from hw.plan.lane import LanePlan, plan_lane
+from hw.plan.product import Bounds
+from hw.plan.sums import Sign, SumRow, SumTree, Word, plan_sums
+from hw.plan.tree import TreePlan, plan_tree
+from hw.target import Target
+
+FEWEST_LANES = 4
+"""From so many lanes on rows of three words are worth their last row."""
+WIDEST_SUM = 160
+"""Bits of the exact sum of a step at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalePlan:
+    """Sum of two E8M0 scales, and whether one of them is NaN.
+
+    Parameters
+    ----------
+    bits
+        Of a scale.
+    flagged
+        Whether NaN counts.
+
+    """
+
+    bits: int
+    flagged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FloatCorePlan:
+    """What one floating accumulator and its lanes are made of.
+
+    Parameters
+    ----------
+    lanes, lane, tree
+        As in `hw.plan.core.CorePlan`.
+    final
+        The row that leaves one word of a tree, None where the tree does.
+    scale
+        The sum of the scales of MX blocks, else None.
+    accumulate
+        What adds and rounds.
+
+    """
+
+    lanes: int
+    lane: LanePlan | FloatLanePlan
+    tree: TreePlan | SumTree
+    final: SumRow | None
+    scale: ScalePlan | None
+    accumulate: FloatAccumulatePlan
+
+    def parts(self) -> Counter[Hashable]:
+        """Return the primitives of the core with their counts."""
+        found: Counter[Hashable] = Counter({self.lane: self.lanes, self.accumulate: 1})
+        found[self.lane.product] += self.lanes
+        if self.scale is not None:
+            found[self.scale] += 1
+        if self.lane.flags and self.lanes > 1:
+            found[FlagTree(len(self.lane.flags), self.lanes)] += 1
+        if isinstance(self.tree, SumTree):
+            found.update(row for row, _ in self.tree.rows)
+        else:
+            for level in self.tree.levels:
+                found.update(row for row in level if row is not None)
+        if self.final is not None:
+            found[self.final] += 1
+        return found
+
+
+def plan_float_core(design: Design, target: Target, on_last: bool) -> FloatCorePlan:
+    """Return the core of a design with a floating accumulator.
+
+    Raises
+    ------
+    ValueError
+        If the accumulator's mode has no hardware, or the exact sum of a step is too wide.
+
+    """
+    mode = design.accumulator.mode
+    chained = mode is AccumulatorMode.SEQUENTIAL and design.lanes > 1
+    if mode is AccumulatorMode.ONCE or chained:
+        raise ValueError(
+            f"a floating accumulator is built in the mode step (one rounding per step), "
+            f"not {mode.value}"
+        )
+    product = plan_float_lane(design, target)
+    if product is not None:
+        alone = TreePlan((), product.product.bounds)
+        mac = plan_float_mac(design, product, on_last)
+        return FloatCorePlan(1, product, alone, None, None, mac)
+    bits = design.product_bits + (design.lanes - 1).bit_length()
+    if bits > WIDEST_SUM:
+        raise ValueError(
+            f"the exact sum of a step has at most {WIDEST_SUM} bits before it is rounded, "
+            f"that of {design.lanes} products {design.weight} × {design.activation} has {bits}"
+        )
+    lane = plan_lane(design, target)
+    tree, final, addend = _plan_adding(lane, design.lanes, target)
+    relative = final is None and lane.has_negate
+    if not isinstance(design, MxDotProduct):
+        fixed = plan_fixed_sum(design, addend, relative, on_last)
+        return FloatCorePlan(design.lanes, lane, tree, final, None, fixed)
+    scale = ScalePlan(SCALE_MAXIMUM.bit_length(), design.specials == "flag")
+    scaled = plan_scaled_sum(design, addend, relative)
+    return FloatCorePlan(design.lanes, lane, tree, final, scale, scaled)
+
+
+def _plan_adding(
+    lane: LanePlan, lanes: int, target: Target
+) -> tuple[TreePlan | SumTree, SumRow | None, Bounds]:
+    """Return the tree over the lanes, the row that leaves one word of it, and its range.
+
+    A tree of rows of three words ends in one or two words with bits still to be added, for which
+    the accumulator has no carry input left: a last row adds them, and 0.
+    """
+    carries = lane.word.sign is Sign.CARRY
+    if not target.primitives or (lanes < FEWEST_LANES and not carries):
+        tree = plan_tree(lanes, lane.bounds, lane.has_negate)
+        return tree, None, tree.bounds
+    sums = plan_sums(lanes, lane.word)
+    if len(sums.words) == 1 and not sums.words[0].pending:
+        return sums, None, sums.words[0].total
+    zero = Word.plain(Bounds(0, 0))
+    padded = any(word.pending for word in sums.words)
+    final = SumRow((zero, *sums.words) if padded else sums.words)
+    return sums, final, final.result.total

@@ -1,0 +1,12 @@
+"""Floor 2a: which component builds the core of a plan."""
+
+from __future__ import annotations
+
+from hw.plan import CorePlan, FloatCorePlan
+from hw.rtl.core import Core
+from hw.rtl.float_core import FloatCore
+
+
+def core_of(plan: CorePlan | FloatCorePlan) -> Core | FloatCore:
+    """Return the component of an accumulation core, which has the same ports in all designs."""
+    return FloatCore(plan) if isinstance(plan, FloatCorePlan) else Core(plan)

@@ -1,0 +1,157 @@
+"""Floor 2a: the core with a floating accumulator: MAC, dot product, MX dot product, array cell."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Const, Module, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.plan import FloatCorePlan, FloatLanePlan, LanePlan, ScalePlan, SumRow, SumTree
+from hw.rtl.bits import any_of
+from hw.rtl.floating import FloatAccumulator, FloatLane
+from hw.rtl.lane import Lane
+from hw.rtl.library import place
+from hw.rtl.sums import Summand, build_sums, pending_bit
+from hw.rtl.tree import Addend, build_tree
+
+
+class ScaleSum(wiring.Component):
+    """``exponent`` = sum of two E8M0 scales; ``nan`` if one is NaN (255), where that counts.
+
+    Ports: `weight_scale`, `activation_scale`, `exponent`, `nan`. Combinational.
+    """
+
+    def __init__(self, plan: ScalePlan) -> None:
+        self.plan = plan
+        bits = plan.bits
+        ports = {
+            "weight_scale": In(bits),
+            "activation_scale": In(bits),
+            "exponent": Out(bits + 1),
+        }
+        super().__init__(ports | ({"nan": Out(1)} if plan.flagged else {}))
+
+    def elaborate(self, platform: object) -> Module:
+        """Add and compare."""
+        m = Module()
+        m.d.comb += self.exponent.eq(self.weight_scale + self.activation_scale)
+        if self.plan.flagged:
+            m.d.comb += self.nan.eq(self.weight_scale.all() | self.activation_scale.all())
+        return m
+
+
+class FloatCore(wiring.Component):
+    """``total = R(total + Σ weight[i]·activation[i])``: one rounding per step.
+
+    Ports: `valid`, `last`, `weight` and `activation` (lane i in bits ``[i·w +: w]``, the scale of
+    an MX block above them); `total` (a code of the accumulator's minifloat), `total_valid`. Latency
+    1 cycle, initiation interval 1, synchronous reset to +0; overflow and special values are those
+    of `hw.accumulators.Accumulator`.
+    """
+
+    def __init__(self, plan: FloatCorePlan) -> None:
+        self.plan = plan
+        lane = plan.lane
+        scale = 0 if plan.scale is None else plan.scale.bits
+        super().__init__(
+            {
+                "valid": In(1),
+                "last": In(1),
+                "weight": In(lane.weight.format.bits * plan.lanes + scale),
+                "activation": In(lane.activation.format.bits * plan.lanes + scale),
+                "total": Out(plan.accumulate.bits),
+                "total_valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Connect lanes, tree, scales and accumulator."""
+        m = Module()
+        plan = self.plan
+        lanes = self._lanes(m, platform)
+        accumulator = FloatAccumulator(plan.accumulate)
+        place(m, platform, "accumulate", accumulator, clocked=True)
+        m.d.comb += [
+            accumulator.valid.eq(self.valid),
+            accumulator.last.eq(self.last),
+            self.total.eq(accumulator.total),
+            self.total_valid.eq(accumulator.total_valid),
+        ]
+        self._add_lanes(m, platform, lanes, accumulator)
+        if plan.accumulate.negative_zero:
+            m.d.comb += accumulator.all_negative.eq(Cat(lane.negate for lane in lanes).all())
+        scale_nan = self._exponent(m, platform, accumulator, lanes)
+        for flag in plan.accumulate.flags:
+            seen: list[Value] = [getattr(lane, flag) for lane in lanes if flag in plan.lane.flags]
+            seen += scale_nan if flag == "nan" else []
+            m.d.comb += getattr(accumulator, f"step_{flag}").eq(any_of(seen))
+        return m
+
+    def _add_lanes(
+        self,
+        m: Module,
+        platform: object,
+        lanes: list[Lane | FloatLane],
+        accumulator: FloatAccumulator,
+    ) -> None:
+        """Build the tree from the lanes to the accumulator."""
+        plan = self.plan
+        if not isinstance(plan.tree, SumTree):
+            step = build_tree(m, platform, plan.tree, [_addend(lane) for lane in lanes])
+            m.d.comb += accumulator.addend.eq(step.value)
+            if step.negate is not None:
+                m.d.comb += accumulator.negate.eq(step.negate)
+            return
+        words = [Summand(_addend(lane).value, pending_bit(lane)) for lane in lanes]
+        left = build_sums(m, platform, plan.tree, words)
+        if plan.final is not None:
+            left = [Summand(Const(0, 1), None)] * (len(plan.final.words) - len(left)) + left
+            left = build_sums(m, platform, final_tree(plan.final), left)
+        m.d.comb += accumulator.addend.eq(left[0].value)
+
+    def _exponent(
+        self,
+        m: Module,
+        platform: object,
+        accumulator: FloatAccumulator,
+        lanes: list[Lane | FloatLane],
+    ) -> list[Value]:
+        """Connect the exponent of the addend; return what says that a scale is NaN."""
+        plan = self.plan
+        if isinstance(plan.lane, FloatLanePlan):
+            m.d.comb += accumulator.exponent.eq(lanes[0].exponent)
+        if plan.scale is None:
+            return []
+        scales = ScaleSum(plan.scale)
+        place(m, platform, "scale_sum", scales)
+        m.d.comb += [
+            scales.weight_scale.eq(self.weight[-plan.scale.bits :]),
+            scales.activation_scale.eq(self.activation[-plan.scale.bits :]),
+            accumulator.exponent.eq(scales.exponent),
+        ]
+        return [scales.nan] if plan.scale.flagged else []
+
+    def _lanes(self, m: Module, platform: object) -> list[Lane | FloatLane]:
+        plan = self.plan.lane
+        weight_bits, activation_bits = plan.weight.format.bits, plan.activation.format.bits
+        lanes: list[Lane | FloatLane] = []
+        for i in range(self.plan.lanes):
+            lane = Lane(plan) if isinstance(plan, LanePlan) else FloatLane(plan)
+            place(m, platform, "lane", lane, i)
+            m.d.comb += [
+                lane.weight.eq(self.weight.word_select(i, weight_bits)),
+                lane.activation.eq(self.activation.word_select(i, activation_bits)),
+            ]
+            lanes.append(lane)
+        return lanes
+
+
+def final_tree(row: SumRow) -> SumTree:
+    """Return the tree of one row."""
+    count = len(row.words)
+    return SumTree(count, ((row, tuple(range(count))),), (count,), (row.result,))
+
+
+def _addend(lane: Lane | FloatLane) -> Addend:
+    value = lane.value if isinstance(lane, Lane) else lane.product
+    return Addend(value, getattr(lane, "negate", None))
