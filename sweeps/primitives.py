@@ -35,8 +35,9 @@ from hw.plan import (
     plan,
     structures,
 )
+from hw.plan.digits import booth_rows
 from hw.plan.lane import plan_lane
-from hw.plan.product import booth_rows, plan_product
+from hw.plan.product import plan_product
 from hw.rtl.accumulate import Fits
 from hw.rtl.bits import any_of
 from hw.rtl.emit import FlatArray

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hw.design import from_record, signed_bits
 from hw.plan import AdderRow, BoothRow, Bounds, ExponentMaximum, LanePlan, plan, structures
-from hw.plan.product import booth_rows, booth_triples
+from hw.plan.digits import booth_rows, booth_triples
 from hw.plan.tree import plan_tree
 from hw.target import load
 

@@ -10,7 +10,8 @@ import pytest
 from hw import yosys
 from hw.design import from_record
 from hw.plan import Bounds, DigitSelection, Sign, SumRow, Word
-from hw.plan.product import plan_product, selected_rows
+from hw.plan.digits import selected_rows
+from hw.plan.product import plan_product
 from hw.plan.sums import plan_sums
 from hw.plan.table import pair_up
 from hw.rtl import emit
