@@ -29,6 +29,13 @@ BASES = {
     "special": {"kind": "mac", "weight": "e2m1", "accumulator": "exact:8"},
     "window": {"kind": "mac", "weight": "e3m1", "accumulator": "window:6:8"},
     "dot": {"kind": "dot", "weight": "int4", "activation": "uint3", "lanes": 4},
+    "ternary": {
+        "kind": "dot",
+        "weight": "int4",
+        "lanes": 3,
+        "structure": "rows",
+        "accumulator": "wrap:12",
+    },
     "array": {"kind": "array", "weight": "int4", "rows": 3, "columns": 2},
 }
 
@@ -73,6 +80,11 @@ CORE_MUTANTS = (
         r"\.nan\(nan\)([^;]*)\.overflow\(overflow\)",
         r".nan(overflow)\1.overflow(nan)",
     ),
+    Mutant("lost majority", "ternary", r"64'h000069960000e8e8", "64'h0000699600008080"),
+    Mutant("lost pending carry", "ternary", r"\.CYINIT\(carry\)", ".CYINIT(1'h0)"),
+    Mutant("lost second carry", "ternary", r"bit0_o5, carry_1 \}", "bit0_o5, 1'h0 }"),
+    Mutant("cut chain", "ternary", r"\.CI\(chain_0_carry\)", ".CI(1'h0)"),
+    Mutant("wrong digit", "ternary", r"64'h0f33f0ff3355ccff", "64'h0f33f0ff3355ccfe"),
     Mutant("first lane twice", "dot", r"\.weight\(weight\[7:4\]\)", ".weight(weight[3:0])"),
 )
 
