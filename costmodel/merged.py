@@ -8,30 +8,42 @@ from costmodel.accumulate import control_luts
 from costmodel.chain import Row, Wire, function_luts, is_chain, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts, total
-from costmodel.lanes import special_luts, unpack_luts
+from costmodel.lanes import gate_luts, special_luts
 from costmodel.rows import narrow_luts
+from hw.formats import MinifloatFormat
 from hw.plan import MergedAccumulatePlan, MergedLanePlan, MergedRow, OperandPlan
 from hw.plan.cells import Chain, ChainBit, Lut, Netlist
+from hw.plan.merged import kill_netlist
 
 
 @cache
 def merged_lane_glue(plan: MergedLanePlan, target: Coefficients) -> Cost:
     """Return the cost of unpacking and of special flags."""
-    return unpack_cost(plan.operands, plan.from_table, plan.flags, target)
+    return unpack_cost(plan.operands, plan.flags, plan.packed, target)
 
 
 def unpack_cost(
     operands: tuple[OperandPlan, OperandPlan],
-    from_table: bool,
     flags: tuple[str, ...],
+    packed: bool,
     target: Coefficients,
 ) -> Cost:
-    """Return the cost of unpacking two minifloats, their sign left out, and of special flags."""
+    """Return the cost of unpacking two minifloats, their sign left out, and of special flags.
+
+    Each takes its hidden bit; and what keeps special operands out is one function of the bits that
+    tell them, or of the classifiers' answers.
+    """
     count = special_luts(*operands, flags, target)
     for operand in operands:
-        needs_normal = operand.field_bits > 0 and not from_table
-        count += unpack_luts(operand, needs_normal, bool(flags), target)
-    return luts(count)
+        assert isinstance(operand.format, MinifloatFormat)
+        count += gate_luts(operand.format.exponent_bits, target)
+    gated = [operand for operand in operands if operand.gated]
+    if not gated:
+        return luts(count)
+    if flags:
+        answers = sum(1 + operand.has_infinity for operand in gated)
+        return luts(count + gate_luts(answers, target))
+    return luts(count) + netlist_cost(kill_netlist(operands), packed, target)
 
 
 @cache

@@ -15,7 +15,7 @@ from hw.plan import MaximumPlan, MergedWindowAccumulatePlan, MergedWindowLanePla
 @cache
 def merged_window_glue(plan: MergedWindowLanePlan, target: Coefficients) -> Cost:
     """Return the cost of unpacking and of special flags."""
-    return unpack_cost(plan.operands, plan.from_table, plan.flags, target)
+    return unpack_cost(plan.operands, plan.flags, plan.packed, target)
 
 
 @cache

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from hw.design import Design
+from hw.formats import MinifloatFormat, Specials
 from hw.plan.cells import Chain, ChainBit, Lut, Netlist, function
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, Wiring, placements, wiring
@@ -215,9 +216,9 @@ def from_table(operands: tuple[OperandPlan, ...]) -> bool:
 def lane_netlist(weight: OperandPlan, activation: OperandPlan, placement: Placement) -> Netlist:
     """Return the cells of a lane.
 
-    It reads ``ws ass`` (signs), ``wm0 … am0 …`` (significands), ``wf0 … af0 …`` (fields) and
-    ``wn an`` (field is not 0); it drives ``s``, ``x0 …`` (fine word, gathered bits above),
-    ``c0 …`` (coarse code) and ``l0 …`` (its lines).
+    It reads ``ws as`` (signs), ``wm0 … am0 …`` (significands), ``wf0 … af0 …`` (fields), ``wn an``
+    (field is not 0) and ``kill`` if specials must give 0; it drives ``s``, ``x0 …`` (fine word,
+    gathered bits above), ``c0 …`` (coarse code) and ``l0 …`` (its lines).
     """
     build = LaneBuilder(weight, activation, placement)
     build.sign()
@@ -316,42 +317,54 @@ class LaneBuilder:
         top = names[left_bits] if left_bits < len(names) else ""
         self.chains.append(Chain("0", tuple(chain), top))
 
+    @property
+    def gated(self) -> bool:
+        """Whether special operands must be kept out: ``kill`` makes the product 0."""
+        return any(operand.gated for _, operand in self.operands)
+
     def product(self) -> list[str]:
         """Add the product of significands; return its nets, inverted by the sign if asked for."""
         rows = [operand.significand_bits for _, operand in self.operands]
         weight = [f"wm{i}" for i in range(rows[0])]
         activation = [f"am{i}" for i in range(rows[1])]
-        if sum(rows) <= TABLE_INPUTS or min(rows) == 1:
-            return self._table(weight, activation)
         more, less = (weight, activation) if rows[0] >= rows[1] else (activation, weight)
-        return self._product_rows(more, less)
+        table = sum(rows) <= TABLE_INPUTS or min(rows) == 1
+        in_rows = self.gated and not table and not self.placement.inverted
+        if self.gated and not in_rows:
+            less = [
+                self.lut(f"g{i}", (net, "kill"), lambda x, k: x and not k)
+                for i, net in enumerate(less)
+            ]
+        return self._table(more, less) if table else self._product_rows(more, less, in_rows)
 
-    def _table(self, weight: list[str], activation: list[str]) -> list[str]:
-        nets = (*weight, *activation)
+    def _table(self, more: list[str], less: list[str]) -> list[str]:
+        nets = (*more, *less)
 
         def product(*values: int) -> int:
-            w = sum(v << i for i, v in enumerate(values[: len(weight)]))
-            return w * sum(v << i for i, v in enumerate(values[len(weight) :]))
+            first = sum(v << i for i, v in enumerate(values[: len(more)]))
+            return first * sum(v << i for i, v in enumerate(values[len(more) :]))
 
         return [
             self.lut(f"p{bit}", nets, lambda *v, bit=bit: product(*v) >> bit & 1)
             for bit in range(self.placement.product_bits)
         ]
 
-    def _product_rows(self, more: list[str], less: list[str]) -> list[str]:
+    def _product_rows(self, more: list[str], less: list[str], gated: bool) -> list[str]:
         """Multiply row by row, two multiplier bits in the first; invert by the sign in passing.
 
         ``~(x + y) = ~x + ~y + 1``: each row inverts what it adds and takes the sign as carry.
+        Rows that are `gated` add 0 where ``kill`` is set.
         """
         sign = "s" if self.placement.inverted else "0"
+        kill = "kill" if gated else "0"
         bits = len(more)
-        nets = [self.lut("p0", (more[0], less[0], sign), lambda a, b, s: a & b ^ s)]
+        nets = [self.lut("p0", (more[0], less[0], sign, kill), _partial)]
         chain = []
         for j in range(1, bits + 1):
             high = more[j] if j < bits else "0"
-            inputs = (high, less[0], more[j - 1], less[1])
-            select = function("", inputs, lambda a, b, c, d: (a & b) ^ (c & d))
-            direct = function("", (high, less[0], sign), lambda a, b, s: a & b ^ s)
+            inputs = (high, less[0], more[j - 1], less[1], kill)
+            select = function("", inputs, lambda a, b, c, d, k: (a & b ^ c & d) & (1 - k))
+            direct = function("", (high, less[0], sign, kill), _partial)
             plain = direct.inputs[0] if direct.truth == 2 and len(direct.inputs) == 1 else direct
             chain.append(ChainBit(f"r1_{j}", select, plain if direct.inputs else "0"))
         self.chains.append(Chain(sign, tuple(chain), f"r1_{bits + 1}"))
@@ -360,8 +373,8 @@ class LaneBuilder:
             nets.append(previous[0])
             chain = []
             for j in range(bits):
-                inputs = (previous[j + 1], more[j], less[row], sign)
-                select = function("", inputs, lambda p, a, b, s: p ^ (a & b) ^ s)
+                inputs = (more[j], less[row], sign, kill, previous[j + 1])
+                select = function("", inputs, lambda a, b, s, k, p: p ^ _partial(a, b, s, k))
                 chain.append(ChainBit(f"r{row}_{j}", select, previous[j + 1]))
             self.chains.append(Chain(sign, tuple(chain), f"r{row}_{bits}"))
             previous = [f"r{row}_{j}" for j in range(bits + 1)]
@@ -423,10 +436,42 @@ class LaneBuilder:
             self.lut(output, (*words, *lines), _any_both)
 
 
+def _partial(a: int, b: int, sign: int, kill: int) -> int:
+    """Return a bit of a partial product, inverted by the sign."""
+    return a & b & (1 - kill) ^ sign
+
+
 def _any_both(*values: int) -> bool:
     """Whether a bit of the first half and the same bit of the second half are set."""
     half = len(values) // 2
     return any(x and y for x, y in zip(values[:half], values[half:], strict=True))
+
+
+@cache
+def kill_netlist(operands: tuple[OperandPlan, OperandPlan]) -> Netlist:
+    """Return the cells that tell special operands: read ``w0 … a0 …`` (codes), drive ``kill``."""
+    telling: list[list[str]] = []
+    for side, operand in zip("wa", operands, strict=True):
+        format = operand.format
+        if operand.gated and isinstance(format, MinifloatFormat):
+            low = 0 if format.specials is Specials.FN else format.fraction_bits
+            telling.append([f"{side}{i}" for i in range(low, format.bits - 1)])
+    luts: list[Lut] = []
+    while sum(map(len, telling)) > TABLE_INPUTS:
+        longest = max(telling, key=len)
+        name = f"all{len(luts)}"
+        luts.append(function(name, longest[:TABLE_INPUTS], lambda *v: all(v)))
+        longest[:TABLE_INPUTS] = [name]
+    first = len(telling[0])
+    nets = [net for group in telling for net in group]
+    luts.append(
+        function(
+            "kill",
+            nets,
+            lambda *v: all(v[:first]) or (len(v) > first and all(v[first:])),
+        )
+    )
+    return Netlist(tuple(luts), ())
 
 
 @cache

@@ -197,8 +197,9 @@ def product_netlist(
         for side, operand in (("w", weight), ("a", activation))
     ]
     first, second = significands
-    if len(first) + len(second) > TABLE_INPUTS:
-        build.lut("wz", first, lambda *v: any(v))
+    if build.gated or len(first) + len(second) > TABLE_INPUTS:
+        kill = "kill" if build.gated else "0"
+        build.lut("wz", (kill, *first), lambda k, *v: any(v) and not k)
         first = ("wz",)
     count = len(first)
     build.lut("nz", (*first, *second), lambda *v: any(v[:count]) and any(v[count:]))

@@ -13,12 +13,14 @@ from hw.plan.merged import (
     MergedAccumulatePlan,
     MergedLanePlan,
     MergedRow,
+    kill_netlist,
     wiring_of,
 )
+from hw.plan.merged_window import MergedWindowLanePlan
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement
 from hw.rtl.accumulate import SumRegisters, step_ports
-from hw.rtl.bits import named
+from hw.rtl.bits import any_of, named
 from hw.rtl.cells import Nets
 from hw.rtl.lane import drive_flags
 from hw.rtl.library import place
@@ -50,28 +52,74 @@ def _nets(ports: wiring.Component, placement: Placement) -> dict[str, Value]:
 
 
 def operand_ports(operands: tuple[OperandPlan, ...]) -> dict[str, object]:
-    """Return the ports of unpacked operands: sign, significand, field and whether it is not 0."""
+    """Return the ports of unpacked operands: sign, significand, field and whether it is not 0.
+
+    And `kill` where special operands must make the product 0.
+    """
     ports: dict[str, object] = {}
     for side, operand in zip("wa", operands, strict=True):
         ports |= {f"{side}s": In(1), f"{side}m": In(operand.significand_bits)}
         if operand.field_bits:
             ports |= {f"{side}f": In(operand.field_bits), f"{side}n": In(1)}
+    if any(operand.gated for operand in operands):
+        ports["kill"] = In(1)
     return ports
 
 
-def connect_operand(
-    m: Module, cells: wiring.Component, side: str, operand: Operand, plan: OperandPlan
-) -> None:
-    """Connect an unpacked operand to the ports of `operand_ports`."""
-    m.d.comb += [
-        getattr(cells, f"{side}s").eq(operand.sign),
-        getattr(cells, f"{side}m").eq(operand.significand),
-    ]
-    if plan.field_bits:
+class Kill(wiring.Component):
+    """Whether a code that must be kept out is special.
+
+    Ports: `weight`, `activation`, `kill`. Combinational.
+    """
+
+    def __init__(self, operands: tuple[OperandPlan, OperandPlan]) -> None:
+        self.operands = operands
+        weight, activation = (operand.format.bits for operand in operands)
+        super().__init__({"weight": In(weight), "activation": In(activation), "kill": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Compare."""
+        m = Module()
+        codes = {"w": self.weight, "a": self.activation}
+        inputs = {f"{side}{i}": bit for side, code in codes.items() for i, bit in enumerate(code)}
+        nets = Nets(m, platform, inputs)
+        nets.add(kill_netlist(self.operands))
+        m.d.comb += self.kill.eq(nets.nets["kill"])
+        return m
+
+
+def connect_operands(
+    m: Module,
+    platform: object,
+    cells: wiring.Component,
+    lane: wiring.Component,
+    plan: MergedLanePlan | MergedWindowLanePlan,
+) -> tuple[Operand, Operand]:
+    """Unpack the operands of a lane and connect them to the ports of `operand_ports`."""
+    codes = (lane.weight, lane.activation)
+    found = unpack_both(m, platform, plan, *codes)
+    for side, code, operand, known in zip("wa", codes, found, plan.operands, strict=True):
+        fraction = known.significand_bits - 1
         m.d.comb += [
-            getattr(cells, f"{side}f").eq(operand.field),
-            getattr(cells, f"{side}n").eq(operand.normal),
+            getattr(cells, f"{side}s").eq(operand.sign),
+            getattr(cells, f"{side}m").eq(Cat(code[:fraction], operand.normal)),
         ]
+        if known.field_bits:
+            m.d.comb += [
+                getattr(cells, f"{side}f").eq(operand.field),
+                getattr(cells, f"{side}n").eq(operand.normal),
+            ]
+    if hasattr(cells, "kill") and plan.flags:
+        m.d.comb += cells.kill.eq(any_of([bit for o in found for bit in (o.nan, o.infinite)]))
+    elif hasattr(cells, "kill"):
+        kill = Kill(plan.operands)
+        place(m, platform, "kill", kill)
+        m.d.comb += [
+            kill.weight.eq(lane.weight),
+            kill.activation.eq(lane.activation),
+            cells.kill.eq(kill.kill),
+        ]
+    return found
 
 
 class LaneCells(wiring.Component):
@@ -95,7 +143,7 @@ class LaneCells(wiring.Component):
         for name, member in self.signature.members.items():
             if member.flow is In:
                 word = getattr(self, name)
-                single = name[1] in "sn"
+                single = name == "kill" or name[1] in "sn"
                 inputs |= {name: word} if single else {f"{name}{i}": b for i, b in enumerate(word)}
         nets = Nets(m, platform, inputs)
         nets.add(self.plan.netlist)
@@ -128,11 +176,9 @@ class MergedLane(wiring.Component):
         """Unpack; the cells do the rest."""
         m = Module()
         plan = self.plan
-        weight, activation = unpack_both(m, platform, plan, self.weight, self.activation)
         cells = LaneCells(plan)
         place(m, platform, "lane_cells", cells)
-        for side, operand, known in zip("wa", (weight, activation), plan.operands, strict=True):
-            connect_operand(m, cells, side, operand, known)
+        weight, activation = connect_operands(m, platform, cells, self, plan)
         for name in placed_ports(plan.placement):
             m.d.comb += getattr(self, name).eq(getattr(cells, name))
         drive_flags(m, self, plan.flags, weight, activation)

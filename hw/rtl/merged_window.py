@@ -13,8 +13,7 @@ from hw.rtl.bits import named
 from hw.rtl.cells import Nets
 from hw.rtl.lane import drive_flags
 from hw.rtl.library import place
-from hw.rtl.merged import PREFIXES, connect_operand, operand_ports, placed_ports
-from hw.rtl.operand import unpack_both
+from hw.rtl.merged import PREFIXES, connect_operands, operand_ports, placed_ports
 from hw.rtl.product import lookup
 
 
@@ -83,7 +82,6 @@ class MergedWindowLane(wiring.Component):
         """Unpack, multiply, align."""
         m = Module()
         plan, bits = self.plan, self.plan.exponent_bits
-        weight, activation = unpack_both(m, platform, plan, self.weight, self.activation)
         product_bits = plan.placement.product_bits
         ports = operand_ports(plan.operands)
         prefixes = {name: name for name in ports if name[1] in "mf"}
@@ -93,8 +91,7 @@ class MergedWindowLane(wiring.Component):
             prefixes | {"p": "p", "e": "e"},
         )
         place(m, platform, "product_cells", product)
-        for side, operand, known in zip("wa", (weight, activation), plan.operands, strict=True):
-            connect_operand(m, product, side, operand, known)
+        weight, activation = connect_operands(m, platform, product, self, plan)
         placed = {n: w for n, w in placed_ports(plan.placement).items() if n != "negate"}
         align = Cells(
             plan.alignment,
