@@ -76,11 +76,11 @@ def design(
     Parameters
     ----------
     kind
-        "mac", "dot", "array" or "tile".
+        "mac", "dot", "mxdot", "array" or "tile".
     weight, activation
         Formats or their names; the activation defaults to the weight format.
     sizes
-        `lanes` of a dot product, `rows` and `columns` of an array; `accumulator`, `specials` and
+        `lanes` of a dot product or MX blocks, `rows` and `columns` of an array; `accumulator`, `specials` and
         `structure` of any.
 
     Raises

@@ -57,8 +57,8 @@ def largest_shift(format: Format) -> int:
 def without_hardware(format: Format) -> str | None:
     """Return what in a format no operand of a design can have, or None for an operand format.
 
-    Operands are fixed point (signed from 2 bits), or minifloats of 1 to 8 exponent bits with a sign, subnormals, the
-    specials of `OPERAND_SPECIALS` and, but for fnuz, a negative zero.
+    Operands are fixed point (signed from 2 bits), or minifloats of 1 to 8 exponent bits with a
+    sign, subnormals, the specials of `OPERAND_SPECIALS` and, but for fnuz, a negative zero.
     """
     if isinstance(format, FixedFormat):
         return "signed fixed point of 1 bit" if format.signed and format.bits == 1 else None

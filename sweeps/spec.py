@@ -87,6 +87,7 @@ _GRID = {"rows": MAXIMUM_SIDE, "columns": MAXIMUM_SIDE, "lanes": MAXIMUM_LANES}
 _SIZES: dict[str, dict[str, int]] = {
     "mac": {},
     "dot": {"lanes": MAXIMUM_LANES},
+    "mxdot": {"lanes": MAXIMUM_LANES},
     "array": _GRID,
     "tile": _GRID,
 }

@@ -1,5 +1,8 @@
 """Floating accumulators in hardware: every pair of codes at corner accumulators, and at random."""
 
+import re
+
+import ml_dtypes
 import numpy as np
 import pytest
 from sim_designs import design
@@ -23,27 +26,33 @@ FMA = [
     design("mac", "e4m3", accumulator="e4m3", structure="rows"),
     design("mac", "e5m2", accumulator="e5m2", structure="table"),
 ]
-DESIGNS = [
+QUICK = [
     *FMA,
+    design("mac", "e4m3fnuz", accumulator="e4m3fnuz"),
+    design("mac", "int8", accumulator="bfloat16"),
+    design("dot", "e4m3fn", accumulator="fp16", lanes=2, structure="rows"),
+    design("dot", "e4m3fn", accumulator="e3m2fn", lanes=3, specials="ignore"),
+    design("mxdot", "e2m1fn", lanes=4, structure="table"),
+]
+SLOW = [
     design("mac", "e4m3fn", accumulator="fp16", structure="rows"),
     design("mac", "e2m1fn", accumulator="e4m3fn"),
-    design("mac", "e4m3fnuz", accumulator="e4m3fnuz"),
     design("mac", "e5m2", "int8", accumulator="fp32"),
     design("mac", "e4m3fn", accumulator="e5m2", specials="ignore"),
-    design("mac", "e3m2fn", "e4m3fn", accumulator="e5m0finite", specials="ignore"),
-    design("mac", "int8", accumulator="bfloat16"),
+    design("mac", "e3m2fn", "e4m3fn", accumulator="e5m1finite", specials="ignore"),
     design("mac", "fp16", accumulator="fp16", structure="rows"),
-    design("dot", "e4m3fn", accumulator="fp16", lanes=2, structure="rows"),
+    design("mac", "bfloat16", accumulator="fp32"),
     design("dot", "e5m2", accumulator="fp16", lanes=2),
+    design("dot", "e4m3fn", accumulator="fp16", lanes=4, structure="rows"),
     design("dot", "int4", accumulator="fp32", lanes=8),
     design("dot", "int8", accumulator="e4m3finite", lanes=4),
-    design("dot", "e4m3fn", accumulator="e3m2fn", lanes=3, specials="ignore"),
     design("mxdot", "e2m1fn", structure="table"),
     design("mxdot", "fixed<8,2>", lanes=4),
-    design("mxdot", "e4m3fn", lanes=3),
+    design("mxdot", "e4m3fn", structure="rows"),
     design("mxdot", "e5m2", "e3m2fn", lanes=2, accumulator="bfloat16"),
     design("mxdot", "e4m3fn", lanes=2, specials="ignore"),
 ]
+DESIGNS = [*QUICK, *SLOW]
 STEPS = 60_000
 
 
@@ -51,12 +60,20 @@ def emitted(what):
     return emit(what, XCUP)
 
 
-@pytest.mark.parametrize("what", DESIGNS, ids=lambda d: d.slug)
+@pytest.mark.parametrize("what", QUICK, ids=lambda d: d.slug)
 def test_biased_and_uniform_steps(what):
     verdict = bulk.check(emitted(what).verilog, what, STEPS)
     assert verdict.first is None
     assert verdict.passed
     assert verdict.vectors >= STEPS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", DESIGNS, ids=lambda d: d.slug)
+def test_a_million_steps(what):
+    verdict = bulk.check(emitted(what).verilog, what, 1_000_000, seed=7)
+    assert verdict.passed
+    assert verdict.vectors >= 1_000_000
 
 
 @pytest.mark.parametrize("what", FMA, ids=lambda d: d.slug)
@@ -96,22 +113,71 @@ def test_the_vectorised_model_is_the_scalar_one(what):
         assert core.step(*operands, bool(steps.last[i])).total == int(shown.total[i, 0])
 
 
-def test_designs_run_in_cocotb():
-    chosen = [
-        *FMA,
-        design("dot", "e4m3fn", accumulator="fp16", lanes=2, structure="rows"),
-        design("mxdot", "e2m1fn", lanes=4, structure="table"),
-        design("array", "e4m3fn", accumulator="fp16", rows=2, columns=2, structure="rows"),
-        design("tile", "int4", accumulator="bfloat16", rows=2, columns=2, lanes=2),
-    ]
+def run_in_cocotb(designs):
     cases = []
-    for what in chosen:
+    for what in designs:
         made = emitted(what)
         cases.append(Case(what, made.verilog, made.top, made.record["latency_cycles"]))
     verdicts = simulate(cases, vectors=2000)
-    assert [verdict.passed for verdict in verdicts] == [True] * len(chosen)
-    assert all(verdict.exhaustive for verdict in verdicts[:3])
+    assert [verdict.passed for verdict in verdicts] == [True] * len(designs)
     assert all(verdict.vectors >= 1000 for verdict in verdicts)
+    return verdicts
+
+
+def test_designs_run_in_cocotb():
+    mx = design("mxdot", "e2m1fn", lanes=4, structure="table")
+    fused, *_ = run_in_cocotb([FMA[0], mx])
+    assert fused.exhaustive
+
+
+@pytest.mark.slow
+def test_more_designs_run_in_cocotb():
+    run_in_cocotb(
+        [
+            *FMA[1:],
+            design("dot", "e4m3fn", accumulator="fp16", lanes=2, structure="rows"),
+            design("array", "e4m3fn", accumulator="fp16", rows=2, columns=2, structure="rows"),
+            design("tile", "int4", accumulator="bfloat16", rows=2, columns=2, lanes=2),
+            design("mac", "e4m3fn", accumulator="fp16", structure="rows", pipeline=2),
+        ]
+    )
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_numpy_rounds_the_same(lanes):
+    """Products and sums are exact in float64, which NumPy rounds once to float16."""
+    kind = {"kind": "dot", "lanes": lanes}
+    what = design(weight="e4m3fn", accumulator="fp16", structure="rows", **kind)
+    rng = np.random.default_rng(11)
+    table = np.arange(256, dtype=np.uint8).view(ml_dtypes.float8_e4m3fn).astype(np.float64)
+    weight, activation = (rng.integers(256, size=(40_000, lanes), dtype=np.uint8) for _ in "wa")
+    last = rng.random(len(weight)) < 0.1
+    seen = Bulk(emitted(what).verilog, what).run(weight, activation, last).total[:, 0]
+    state, numbers = np.float64(0), 0
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = (table[weight] * table[activation]).sum(axis=1)
+        for step, ends, code in zip(steps, last, seen.astype(np.uint16), strict=True):
+            state = np.float64(np.float16(state + step))
+            got = code.view(np.float16)
+            assert got == state or (np.isnan(got) and np.isnan(state))
+            numbers += not np.isnan(state)
+            state = np.float64(0) if ends else state
+    assert numbers > 20_000
+
+
+MUTANTS = [
+    ("the wrong tie", r"assign up = sign \? (.*) : (.*);", r"assign up = sign ? \1 : guard;"),
+    ("no sticky bit", r"(_rounder the_rounder \([^;]*\.sticky)\([^)]*\)", r"\1(1'h0)"),
+    ("no limit of the count", r"\.held\(.*\)", ".held(1'h0)"),
+    ("a forgotten borrow", r"\.carry\(.*\)", ".carry(1'h0)"),
+]
+
+
+@pytest.mark.parametrize(("name", "pattern", "replacement"), MUTANTS, ids=lambda v: v[:12])
+def test_wrong_hardware_is_noticed(name, pattern, replacement):
+    verilog, count = re.subn(pattern, replacement, emitted(FMA[0]).verilog)
+    assert count, name
+    assert not bulk.check(verilog, FMA[0], STEPS).passed
 
 
 GOALS = [

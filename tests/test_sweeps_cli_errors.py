@@ -72,7 +72,7 @@ def fails(capsys):
         ("formats e1m0", "E >= 2"),
         ("generate mac", "needs a weight format"),
         ("generate --weight int8", "needs its kind"),
-        ("generate adder --weight int8", "kind is one of mac, dot, array, tile, not 'adder'"),
+        ("generate adder --weight int8", "kind is one of mac, dot, mxdot, array, tile, not 'adder'"),
         ("generate mac --weight int8 --activation floaty", "unknown format 'floaty'"),
         ("generate mac --weight int32", "at most 16 bits, int32 has 32"),
         ("generate dot --weight int8 --lanes 0", "from 1 on, not '0'"),

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorMode
-from hw.design import SCALE_MAXIMUM, Design, MxDotProduct
+from hw.design import SCALE_MAXIMUM, Design, MxDotProduct, without_hardware
 from hw.plan.flags import FlagTree
 from hw.plan.float_sums import plan_fixed_sum, plan_float_lane, plan_float_mac, plan_scaled_sum
 from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan
@@ -91,6 +91,10 @@ def plan_float_core(design: Design, target: Target, on_last: bool) -> FloatCoreP
         If the accumulator's mode has no hardware, or the exact sum of a step is too wide.
 
     """
+    format = design.accumulator.format
+    unbuilt = None if format is None else without_hardware(format)
+    if unbuilt:
+        raise ValueError(f"no hardware for {unbuilt} yet: accumulator {design.accumulator}")
     mode = design.accumulator.mode
     chained = mode is AccumulatorMode.SEQUENTIAL and design.lanes > 1
     if mode is AccumulatorMode.ONCE or chained:
