@@ -56,13 +56,13 @@ def test_nearest_rounds_the_squeezed_value(alpha, beta):
     choose = random.Random(7)
     low, high = ((exponent - float(beta)) / float(alpha) for exponent in (-19, 15.8))
     checked = 0
-    for _ in range(400):
+    for _ in range(150):
         value = 2 ** choose.uniform(low, high)
         wanted = E5M2.encode(squeezed(Fraction(value), alpha, beta))
         assert format.encode(value) == wanted
         assert format.encode(-value) == (wanted | 128 if wanted else 0)
         checked += 1
-    assert checked == 400
+    assert checked == 150
 
 
 def test_without_shift_and_squeeze_it_is_e5m2():
@@ -76,7 +76,7 @@ def test_without_shift_and_squeeze_it_is_e5m2():
                 code = E5M2.encode(value, rounding)
                 assert format.encode(value, rounding) == (0 if code == 128 else code)
                 checked += 1
-    assert checked == 9 * 246
+    assert checked == 9 * 82
 
 
 def test_a_shift_alone_is_a_scale():

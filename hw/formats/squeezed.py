@@ -19,7 +19,8 @@ TARGET_EXPONENT = 15
 """Logarithm to base 2 that the largest magnitude of a tensor is taken to."""
 _INNER = MinifloatFormat(5, 2, Specials.IEEE)
 _FP32 = MinifloatFormat(8, 23, Specials.IEEE)
-_LOG_BITS, _VALUE_BITS, _TIE_BITS, _MOST_BITS = 160, 53, 100, 2048
+_LOG_BITS, _VALUE_BITS, _TIE_BITS = 160, 53, 100
+_FIRST_BITS, _MOST_BITS = 64, 512
 _LEAST_ALPHA, _MOST_ALPHA, _MOST_BETA = Fraction(1, 16), Fraction(64), Fraction(1024)
 
 
@@ -30,7 +31,7 @@ class SqueezedFormat(TableFormat):
     A code with the value y of e5m2 means ``±(2^-beta · |y|)^(1/alpha)``; NaN and infinities stay
     what they are. These values are irrational as a rule: decoding gives the float64 nearest to
     each. Modes to nearest round y, exactly: the tie between neighbours is where y is at their
-    midpoint in e5m2. The other modes go by the values. A power that equals the tie to 2048 bits
+    midpoint in e5m2. The other modes go by the values. A power that equals the tie to 512 bits
     of its logarithm counts as equal.
 
     `parameters` gives alpha and beta of a tensor.
@@ -104,7 +105,7 @@ class SqueezedFormat(TableFormat):
         sign, middle = _middle(index)
         if value == 0 or (value < 0) != (sign < 0):
             return -sign
-        bits = _LOG_BITS
+        bits = _FIRST_BITS
         while bits <= _MOST_BITS:
             # alpha · log2 x + beta - log2 y in units of 2^-bits, each logarithm less than one off.
             scaled = self.alpha * floor_log2(abs(value), bits) + self.beta * (1 << bits)
