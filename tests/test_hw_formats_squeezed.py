@@ -70,7 +70,7 @@ def test_without_shift_and_squeeze_it_is_e5m2():
     assert format.values() == E5M2.values()
     finite = [value for value in E5M2.values() if isinstance(value, Fraction)]
     levels, checked = sorted(set(finite)), 0
-    for low, high in itertools.pairwise(levels):
+    for low, high in list(itertools.pairwise(levels))[::3]:
         for value in ((low + high) / 2, low + (high - low) / 3, high):
             for rounding in (Rounding.TIES_TO_EVEN, Rounding.TIES_TO_AWAY, Rounding.TOWARD_ZERO):
                 code = E5M2.encode(value, rounding)
