@@ -30,9 +30,10 @@ ENGINE = Engine(load("digits_cnn"), load_dataset("digits"))
 IMAGES = ENGINE.dataset.held_out[[0, 222]]
 
 
-def encoded(values, format):
-    """Codes of some values, one by one through the format's exact `encode`."""
-    codes = [format.encode(float(value)) for value in np.ravel(values)]
+def encoded(values, format, scale=1.0):
+    """Codes of exact quotients, one by one through the format's exact `encode`."""
+    pairs = zip(np.ravel(values), np.broadcast_to(scale, np.shape(values)).ravel(), strict=True)
+    codes = [format.encode(Fraction(float(value)) / Fraction(float(by))) for value, by in pairs]
     return np.array(codes).reshape(np.shape(values))
 
 
@@ -63,8 +64,8 @@ def naive(case, method):
             continue
         scale = METHODS[method].activation_scale(ENGINE.samples(layer.name), activation)
         columns = METHODS[method].weights(layer.matrix, weight, lambda: None).scale
-        weight_codes = encoded(layer.matrix / columns, weight)
-        patches = layer.patches(encoded(values / scale, activation))
+        weight_codes = encoded(layer.matrix, weight, columns)
+        patches = layer.patches(encoded(values, activation, scale))
         sums = [
             [golden_sum(column, patch, design) for column in weight_codes.T]
             for patch in patches.reshape(-1, layer.terms)
