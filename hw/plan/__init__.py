@@ -1,6 +1,7 @@
 """Floor 1c: how a design is built: primitives that `hw.rtl` builds and `costmodel` sums."""
 
-from hw.plan.core import AccumulatePlan, ArrayPlan, CorePlan, Plan, SignPair, plan
+from hw.plan.accumulate import AccumulatePlan
+from hw.plan.core import ArrayPlan, CorePlan, Plan, SignPair, plan
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, ScalePlan
 from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan, LeftLevel, RightLevel
