@@ -156,6 +156,11 @@ def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
         raise ValueError("an estimate needs a target")
     else:
         built = plan(what, target)
+    if built.design.pipeline:
+        raise ValueError(
+            f"pipeline registers are placed in the netlist: estimate {built.design.slug} without "
+            f"them and add `costmodel.pipeline.pipeline_registers` of its emission"
+        )
     known = coefficients.load(built.target.name)
     lines: dict[str, tuple[int, Cost]] = {}
     for part, count in built:

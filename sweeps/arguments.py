@@ -24,6 +24,7 @@ _DESIGN_KEYS = (
     "accumulator",
     "structure",
     "specials",
+    "pipeline",
 )
 _DESIGN_EPILOG = (
     "The design is given by its kind and options, or by --design FILE (YAML or JSON: a design "
@@ -102,6 +103,15 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--structure", help="auto, rows, table, behavioural or dsp (auto)")
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
+    parser.add_argument(
+        "--pipeline",
+        type=at_least(0),
+        metavar="N",
+        help="register stages before the accumulators, placed automatically (0)",
+    )
+    parser.add_argument(
+        "--target-mhz", type=float, metavar="F", help="as few stages as this clock needs (ecp5)"
+    )
     parser.add_argument("--target", help=f"xcup, xc7, ecp5 or ice40 ({DEFAULT_TARGET})")
     parser.add_argument(
         "--portable", action="store_true", help="plain Verilog: no LUT6_2 and CARRY4 of Xilinx"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
@@ -12,6 +13,11 @@ from hw.target import Target
 
 D = TypeVar("D", bound=Design)
 
+UNASKED = ("dsp", "packed")
+"""Structures that are never chosen by themselves: DSP blocks must be asked for."""
+LOOPING = ("merged",)
+"""Structures whose lanes are in the loop of an alignment window, where no registers can be."""
+
 
 def resolve(design: D, target: Target) -> D:
     """Return the design with its structure settled; unchanged unless the structure is "auto".
@@ -21,15 +27,17 @@ def resolve(design: D, target: Target) -> D:
     """
     if design.structure != "auto":
         return design
-    return design.with_structure(_cheapest(design, target))
+    through_lanes = design.is_window and design.pipeline > 0
+    found = _cheapest(replace(design, pipeline=0), target, LOOPING if through_lanes else ())
+    return design.with_structure(found)
 
 
 @cache
-def _cheapest(design: Design, target: Target) -> str:
+def _cheapest(design: Design, target: Target, without: tuple[str, ...] = ()) -> str:
     candidates = [
         design.with_structure(structure)
         for structure in structures(design, target)
-        if structure != "dsp"
+        if structure not in (*UNASKED, *without)
     ]
     if len(candidates) == 1:
         return candidates[0].structure

@@ -186,6 +186,9 @@ def _estimate(parser: argparse.ArgumentParser) -> None:
 def _synthesize(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
     parser.add_argument("--no-cache", action="store_true", help="synthesise even if known")
+    parser.add_argument(
+        "--clock", action="store_true", help="place and route too, for the clock (ecp5; minutes)"
+    )
     _add_output(parser, "write the Verilog and a sidecar (with --rtl: TOP.json) here")
     add_foreign(parser, simulated=False)
     add_json(parser)

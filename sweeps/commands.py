@@ -105,7 +105,7 @@ def estimate(arguments: argparse.Namespace) -> int:
     """``macloom estimate``."""
     from sweeps import workflow
 
-    found = workflow.estimate(*design_of(arguments), breakdown=arguments.breakdown)
+    found = workflow.estimate(*_clocked(arguments), breakdown=arguments.breakdown)
     show(arguments, found, _area_lines(found))
     return FINE
 
@@ -122,6 +122,9 @@ def synthesize(arguments: argparse.Namespace) -> int:
     emitted = workflow.emit(design, target)
     found = workflow.measured(emitted, cache=not arguments.no_cache)
     lines = _area_lines(found)
+    if arguments.clock:
+        found["clock"] = workflow.clock(emitted, cache=not arguments.no_cache)
+        lines.append(_clock_line(found["clock"]))
     if arguments.output is not None:
         counts = {name: found[name] for name in (*workflow.COUNTS, "tool")}
         paths = workflow.write(emitted, arguments.output, measured=counts)
@@ -152,7 +155,19 @@ def _checked(arguments: argparse.Namespace) -> tuple[Design, str]:
     """Return the design and its target; complain about an unwritable folder before any work."""
     if arguments.output is not None:
         check_writable(arguments.output)
-    return design_of(arguments)
+    return _clocked(arguments)
+
+
+def _clocked(arguments: argparse.Namespace) -> tuple[Design, str]:
+    """Return the design and its target, with the stages that a clock asks for."""
+    from sweeps import workflow
+
+    design, target = design_of(arguments)
+    if arguments.target_mhz is None:
+        return design, target
+    if arguments.pipeline is not None:
+        raise ValueError("--target-mhz chooses the stages: leave out --pipeline")
+    return workflow.clocked(design, target, arguments.target_mhz), target
 
 
 def simulation_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -188,6 +203,11 @@ def verdict_line(name: str, found: dict[str, Any]) -> str:
             f"expected {first['expected']}, got {first['got']}"
         )
     return line
+
+
+def _clock_line(clock: dict[str, Any]) -> str:
+    seeds = ", ".join(f"{mhz:.0f}" for mhz in clock["seed_mhz"])
+    return f"clock {clock['fmax_mhz']:.0f} MHz (median of seeds {seeds}), by {clock['tool']}"
 
 
 def _area_lines(found: dict[str, Any]) -> list[str]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DEFAULT_TARGET = "xcup"
 DEFAULT_SIMULATOR = "verilator"
 PLAIN_CHOICE = ("table", "rows", "behavioural")
+CLOCKED_TARGETS = ("ecp5",)
+"""Targets whose delays the pipeline's model is fitted to, and that nextpnr places here."""
 COUNTS = ("lut", "sites", "ff", "carry", "dsp")
 """What an estimate and a measurement both count."""
 
@@ -185,11 +188,79 @@ def estimate(
     """
     import costmodel
 
-    found = costmodel.estimate(*settle(design, target))
+    settled, technology = settle(design, target)
+    found = costmodel.estimate(replace(settled, pipeline=0), technology)
     record = found.to_record()
+    if settled.pipeline:
+        record |= _registers(settled, technology, record)
     if breakdown:
         record["parts"] = [asdict(part) for part in found.breakdown]
     return record
+
+
+def _registers(design: Design, target: Target, record: dict[str, Any]) -> dict[str, Any]:
+    """Return the counts of a record with the pipeline registers of the emitted design."""
+    from costmodel.pipeline import pipeline_registers
+    from hw import rtl
+
+    chains = rtl.emit(design, target).record["pipeline_chains"]
+    added = pipeline_registers({int(length): n for length, n in chains.items()}, target)
+    return {
+        "sites": record["sites"] + round(added.sites),
+        "ff": record["ff"] + added.ff,
+        "design": design.to_record(),
+    }
+
+
+def clocked(design: Design, target: str, target_mhz: float) -> Design:
+    """Return a design with the fewest pipeline stages that a clock asks for.
+
+    Raises
+    ------
+    ValueError
+        If the delays of the target are not known, or the clock cannot be reached (the message
+        tells the one that can).
+    hw.errors.MissingTool
+        If Yosys (pyosys) is missing.
+
+    """
+    from hw.rtl.emit import stages_for_clock
+
+    if not 0 < target_mhz < math.inf:
+        raise ValueError(f"a clock in MHz is positive, not {target_mhz:g}")
+    settled, technology = settle(design, target)
+    if technology.name not in CLOCKED_TARGETS:
+        raise ValueError(
+            f"delays are known of {', '.join(CLOCKED_TARGETS)} only, not of {technology.name}: "
+            f"say how many stages instead (--pipeline)"
+        )
+    return replace(settled, pipeline=stages_for_clock(settled, technology, 1000 / target_mhz))
+
+
+def clock(emitted: Emitted, cache: bool = True) -> dict[str, Any]:
+    """Return the clock an emitted design reaches on ECP5, placed and routed by nextpnr.
+
+    Returns
+    -------
+    Plain JSON values: `fmax_mhz` (median of three seeds), `seed_mhz`, `tool`.
+
+    Raises
+    ------
+    ValueError
+        If the design is for another target.
+    hw.errors.MissingTool
+        If Yosys or nextpnr is missing.
+
+    """
+    from hw import timing
+
+    record = emitted.record
+    if record["target"] not in CLOCKED_TARGETS:
+        raise ValueError(
+            f"a clock is measured on {', '.join(CLOCKED_TARGETS)}, not on {record['target']}"
+        )
+    dsp = record["design"]["structure"] == "dsp"
+    return timing.measure(emitted.verilog, emitted.top, dsp=dsp, cache=cache).to_record()
 
 
 def synthesize(design: Design, target: str = DEFAULT_TARGET, cache: bool = True) -> dict[str, Any]:

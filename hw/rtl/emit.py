@@ -13,10 +13,11 @@ from amaranth.lib.wiring import In, Out
 
 from hw.design import BroadcastTile, Design
 from hw.pipeline import insert, stages_for
-from hw.plan import Plan, plan
+from hw.plan import PackedTilePlan, Plan, plan
 from hw.rtl.array import SystolicArray
 from hw.rtl.cores import core_of
 from hw.rtl.library import Library
+from hw.rtl.packed import PackedTile
 from hw.rtl.tile import Tile
 from hw.rtl.xilinx import models
 from hw.target import Target
@@ -95,6 +96,8 @@ def build(hardware_plan: Plan) -> wiring.Component:
     """Return the Amaranth component of a plan: `Core`, `Tile`, or `SystolicArray` with streams."""
     if hardware_plan.array is not None:
         return SystolicArray(hardware_plan)
+    if isinstance(hardware_plan.core, PackedTilePlan):
+        return PackedTile(hardware_plan)
     if isinstance(hardware_plan.design, BroadcastTile):
         return Tile(hardware_plan)
     return core_of(hardware_plan.core)
@@ -120,6 +123,32 @@ class _Stages:
         return found.netlist
 
 
+def netlist(design: Design, target: Target) -> tuple[dict[str, Any], str]:
+    """Return a design without pipeline registers as Yosys' JSON, and its top module.
+
+    Raises
+    ------
+    ValueError, hw.errors.MissingTool
+        As `emit`.
+
+    """
+    from hw.yosys import clean_verilog
+
+    plain = replace(design, pipeline=0)
+    hardware_plan = plan(plain, target)
+    flat = FlatArray(hardware_plan) if hardware_plan.array else build(hardware_plan)
+    library = Library(f"{plain.slug}_", target.primitives)
+    text = library.convert(flat, plain.slug)
+    found: list[dict[str, Any]] = []
+
+    def keep(modules: dict[str, Any]) -> dict[str, Any]:
+        found.append(modules)
+        return modules
+
+    clean_verilog(text, plain.slug, library.names.__contains__, keep)
+    return found[0], plain.slug
+
+
 def stages_for_clock(design: Design, target: Target, period_ns: float) -> int:
     """Return the fewest pipeline stages with which a design's paths are at most so long.
 
@@ -132,20 +161,13 @@ def stages_for_clock(design: Design, target: Target, period_ns: float) -> int:
         clock that can be reached.
 
     """
-    from hw.yosys import clean_verilog
+    return stages_for(*netlist(design, target), period_ns, target.lut_inputs)
 
-    plain = replace(design, pipeline=0)
-    hardware_plan = plan(plain, target)
-    library = Library(f"{plain.slug}_", target.primitives)
-    text = library.convert(build(hardware_plan), plain.slug)
-    found: list[int] = []
 
-    def count(netlist: dict[str, Any]) -> dict[str, Any]:
-        found.append(stages_for(netlist, plain.slug, period_ns, target.lut_inputs))
-        return netlist
-
-    clean_verilog(text, plain.slug, library.names.__contains__, count)
-    return found[0]
+def _packing_record(hardware_plan: Plan) -> dict[str, Any]:
+    """Return what the record says of packed products."""
+    core = hardware_plan.core
+    return {"packing": core.to_record()} if isinstance(core, PackedTilePlan) else {}
 
 
 def emit(design: Design, target: Target) -> Emitted:
@@ -178,6 +200,7 @@ def emit(design: Design, target: Target) -> Emitted:
         "initiation_interval": hardware_plan.initiation_interval,
         "sha256": hashlib.sha256(body.encode()).hexdigest(),
         **stages.record,
+        **_packing_record(hardware_plan),
     }
     header = MARK + json.dumps(record, sort_keys=True, separators=(",", ":")) + "\n"
     return Emitted(header + body, top, record)

@@ -1,0 +1,38 @@
+"""Floor 2c: what pipeline registers cost, once `hw.pipeline` has placed them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from costmodel import coefficients
+from costmodel.array import SHIFT_REGISTER_DEPTH, SHORTEST_SHIFT_REGISTER
+from costmodel.cost import Cost, total
+from hw.target import Target
+
+
+def pipeline_registers(chains: Mapping[int, int], target: Target) -> Cost:
+    """Return the cost of chains of registers, each one bit wide and without a tap.
+
+    Parameters
+    ----------
+    chains
+        Length to number, as `hw.pipeline.Pipelined.chains` has them.
+    target
+        Where; Xilinx flows turn a chain of three and more into shift registers in LUTs, each a
+        site of its own.
+
+    Raises
+    ------
+    ValueError
+        If the cost model does not know the target.
+
+    """
+    known = coefficients.load(target.name)
+    return total(_chain(length, known.family) * count for length, count in chains.items())
+
+
+def _chain(length: int, family: str) -> Cost:
+    if family != "xilinx" or length < SHORTEST_SHIFT_REGISTER:
+        return Cost(ff=length)
+    whole = length - (length > 16 and length % 16 == 1)
+    return Cost(sites=-(-whole // SHIFT_REGISTER_DEPTH), ff=length - whole)
