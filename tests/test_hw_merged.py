@@ -1,6 +1,7 @@
 """Merged lanes: cells computed one by one, hardware against golden, area against the formula."""
 
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from sim_designs import case
 from costmodel import estimate
 from hw import synthesis
 from hw.design import from_record
-from hw.plan import plan
+from hw.plan import plan, structures
 from hw.plan.cells import Chain, Lut, Netlist, function, pack
 from hw.plan.merged import lane_netlist, plan_chains, row_netlist
 from hw.plan.merged_window import maximum_netlist
@@ -172,6 +173,19 @@ def test_area_per_lane_of_32(name, most):
     assert estimate(what, XCUP).sites <= 32 * most
     auto = resolve(what.with_structure("auto"), XCUP)
     assert auto.structure == "merged"
+
+
+@pytest.mark.parametrize("accumulator", ["exact", "window:24"])
+def test_wide_exponents_are_served_or_refused_in_time(accumulator):
+    checked = 0
+    for weight, activation in [("e8m2finite", "e5m1"), ("e7m0finite", "e3m4"), ("e6m7", "e8m7")]:
+        what = record("mac", weight, activation, accumulator=accumulator)
+        start = time.perf_counter()
+        if "merged" in structures(what, XCUP):
+            assert estimate(what, XCUP).sites > 0
+            checked += 1
+        assert time.perf_counter() - start < 10
+    assert checked >= 2
 
 
 def test_chains_are_equal_or_one():

@@ -196,14 +196,26 @@ def product_netlist(
         tuple(f"{side}m{i}" for i in range(operand.significand_bits))
         for side, operand in (("w", weight), ("a", activation))
     ]
+    kill = "kill" if build.gated else "0"
     first, second = significands
-    if build.gated or len(first) + len(second) > TABLE_INPUTS:
-        kill = "kill" if build.gated else "0"
-        build.lut("wz", (kill, *first), lambda k, *v: any(v) and not k)
-        first = ("wz",)
+    if len(first) + len(second) + build.gated > TABLE_INPUTS:
+        first, second = (_any_of(build, f"some{n}", nets) for n, nets in enumerate(significands))
     count = len(first)
-    build.lut("nz", (*first, *second), lambda *v: any(v[:count]) and any(v[count:]))
+    build.lut(
+        "nz",
+        (*first, *second, kill),
+        lambda *v: any(v[:count]) and any(v[count:-1]) and not v[-1],
+    )
     return build.done()
+
+
+def _any_of(build: LaneBuilder, name: str, nets: tuple[str, ...]) -> tuple[str, ...]:
+    """Add the or of at most 11 nets, as at most two nets whose or it is."""
+    if len(nets) <= 1:
+        return nets
+    build.lut(name, nets[:TABLE_INPUTS], lambda *v: any(v))
+    rest = nets[TABLE_INPUTS:]
+    return (name,) if not rest else (name, *_any_of(build, f"{name}_rest", rest))
 
 
 @cache

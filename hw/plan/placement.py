@@ -12,7 +12,7 @@ from functools import cache
 ROW_INPUTS = 5
 """What a row's LUT6 has left beside the bit it adds to."""
 GATHER_INPUTS = 6
-"""Inputs of the LUT that gathers bits which do not all fit the row."""
+"""Inputs of the LUT that decodes a line, or gathers bits which do not all fit the row."""
 GROUP = 3
 """Bits that are gathered in one LUT, with a line for each."""
 
@@ -74,20 +74,12 @@ class Placement:
 
         The largest coarse shift is taken that leaves a fine one.
         """
-        for coarse in reversed(range(len(self.shifts))):
-            rest = amount - self.shifts[coarse]
-            if rest in self.fine_sums:
-                return coarse << len(self.fine) | self.fine_sums.index(rest)
-        return -1
+        return _codes(self.fine, self.shifts).get(amount, -1)
 
     @property
     def reached(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """The coarse codes that occur, each with the fine shifts that occur with it."""
-        found: dict[int, set[int]] = {}
-        for amount in range(self.lowest, self.highest + 1):
-            coarse = self.code(amount) >> len(self.fine)
-            found.setdefault(coarse, set()).add(amount - self.shifts[coarse])
-        return tuple((coarse, tuple(sorted(fine))) for coarse, fine in sorted(found.items()))
+        return _reached(self)
 
     def sources(self, place: int) -> tuple[tuple[int, int], ...]:
         """Return (bit of the fine word, coarse code) for all that can stand at a place."""
@@ -97,6 +89,28 @@ class Placement:
             if fine[0] <= index < self.product_bits + fine[-1]:
                 found.append((index, coarse))
         return tuple(found)
+
+
+@cache
+def _codes(fine: tuple[int, ...], shifts: tuple[int, ...]) -> dict[int, int]:
+    """Return fine and coarse code in one word, by amount."""
+    sums = [0]
+    for step in fine:
+        sums += [done + step for done in sums]
+    return {
+        shift + done: coarse << len(fine) | code
+        for coarse, shift in enumerate(shifts)
+        for code, done in enumerate(sums)
+    }
+
+
+@cache
+def _reached(placement: Placement) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    found: dict[int, set[int]] = {}
+    for amount in range(placement.lowest, placement.highest + 1):
+        coarse = placement.code(amount) >> len(placement.fine)
+        found.setdefault(coarse, set()).add(amount - placement.shifts[coarse])
+    return tuple((coarse, tuple(sorted(fine))) for coarse, fine in sorted(found.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +186,8 @@ def wiring(placement: Placement) -> Wiring | None:
     for group in gathered:
         if len(group) + placement.coarse_bits > GATHER_INPUTS or placement.coarse_bits > 2:
             read.update(coarse for _, coarse in group)
+    if read and placement.coarse_bits > GATHER_INPUTS:
+        return None
     return Wiring(tuple(bits), tuple(decoded), tuple(gathered), tuple(sorted(read)))
 
 
