@@ -25,7 +25,7 @@ def test_nothing_is_cheaper(target, record):
     price = estimate(settled, load(target))
     others = [
         estimate(design.with_structure(structure), load(target))
-        for structure in structures(design)
+        for structure in structures(design, load(target))
         if structure != "dsp"
     ]
     assert len(others) >= 2
