@@ -23,7 +23,9 @@ from hw.accumulators import (
 from hw.formats import FixedFormat, Format, MinifloatFormat, Specials, parse_element
 from hw.formats.minifloat import MAXIMUM_EXPONENT_BITS
 
-STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp", "merged")
+STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp", "merged", "packed")
+DSP_STRUCTURES = ("dsp", "packed")
+"""Structures that use DSP blocks; they are never chosen unasked."""
 SPECIALS_POLICIES = ("flag", "ignore")
 OPERAND_SPECIALS = (Specials.FINITE, Specials.FN, Specials.FNUZ, Specials.IEEE)
 DEFAULT_ACCUMULATOR = Accumulator.exact()

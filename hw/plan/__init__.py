@@ -14,6 +14,8 @@ from hw.plan.merged import (
 )
 from hw.plan.merged_window import MaximumPlan, MergedWindowAccumulatePlan, MergedWindowLanePlan
 from hw.plan.operand import OperandPlan, classes
+from hw.plan.packed import PackedOperand, Packing
+from hw.plan.packed_tile import PackedCell, PackedChain, PackedTilePlan, plan_packed
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
 from hw.plan.sums import Sign, SumRow, SumTree, Word
@@ -53,6 +55,11 @@ __all__ = [
     "MergedWindowAccumulatePlan",
     "MergedWindowLanePlan",
     "OperandPlan",
+    "PackedCell",
+    "PackedChain",
+    "PackedOperand",
+    "PackedTilePlan",
+    "Packing",
     "Plan",
     "ProductPlan",
     "RightLevel",
@@ -70,5 +77,6 @@ __all__ = [
     "Word",
     "classes",
     "plan",
+    "plan_packed",
     "structures",
 ]

@@ -26,6 +26,7 @@ from hw.plan.merged_window import (
     plan_merged_window_lane,
     plan_window_chains,
 )
+from hw.plan.packed_tile import PackedTilePlan, plan_packed
 from hw.plan.product import Bounds
 from hw.plan.sums import Sign, SumTree, Word, plan_sums
 from hw.plan.tree import TreePlan, plan_tree
@@ -162,7 +163,7 @@ class Plan:
     target
         The technology.
     core
-        One accumulation core; an array repeats it `cores` times.
+        One accumulation core; an array repeats it `cores` times. Or a whole packed tile.
     array
         The shell of an array, else None.
 
@@ -170,7 +171,7 @@ class Plan:
 
     design: Design
     target: Target
-    core: CorePlan | FloatCorePlan
+    core: CorePlan | FloatCorePlan | PackedTilePlan
     array: ArrayPlan | None
 
     @property
@@ -186,8 +187,9 @@ class Plan:
     def parts(self) -> Counter[Part]:
         """Return all primitives of the design with their counts."""
         found: Counter[Part] = Counter()
+        times = 1 if isinstance(self.core, PackedTilePlan) else self.design.cores
         for part, count in self.core.parts().items():
-            found[part] += count * self.design.cores
+            found[part] += count * times
         if self.array is not None:
             found[self.array] += 1
         return found
@@ -210,6 +212,8 @@ def plan(design: Design, target: Target) -> Plan:
         raise ValueError(f"accumulators of mode once have no hardware yet: {design.accumulator}")
     if design.structure == "auto":
         raise ValueError("structure auto must be resolved before planning")
+    if design.structure == "packed":
+        return Plan(design, target, plan_packed(design, target), None)
     known = structures(design, target)
     if design.structure not in known:
         raise ValueError(

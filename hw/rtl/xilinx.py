@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
 
+from hw.rtl import dsp48
 from hw.rtl.library import Library
 
 Function = Callable[..., object]
@@ -62,7 +63,12 @@ endmodule
 
 def models(prefix: str, used: frozenset[str]) -> str:
     """Return the Verilog of the modules a design instantiates."""
-    return "".join(_MODELS[kind].format(name=prefix + kind) for kind in sorted(used))
+    return "".join(
+        _MODELS[kind].format(name=prefix + kind)
+        if kind in _MODELS
+        else dsp48.model(kind, prefix + kind)
+        for kind in sorted(used)
+    )
 
 
 def native(platform: object) -> Library | None:

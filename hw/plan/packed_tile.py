@@ -1,0 +1,223 @@
+"""Floor 1c: a broadcast tile whose products share DSP blocks: operands, chains, trees."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from hw.design import BroadcastTile, Design
+from hw.plan.accumulate import AccumulatePlan
+from hw.plan.packed import BLOCKS, MOST_NARROW, Block, Packing, best_packing
+from hw.plan.sums import Sign, SumTree, Word, plan_sums
+from hw.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class PackedChain:
+    """Blocks whose sum passes from one to the next.
+
+    Parameters
+    ----------
+    block
+        Kind of block.
+    links
+        How many.
+
+    """
+
+    block: Block
+    links: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackedCell:
+    """What adds one field of all chains: rows and an accumulator.
+
+    Parameters
+    ----------
+    tree
+        The rows over the chains.
+    accumulate
+        The accumulator.
+
+    """
+
+    tree: SumTree
+    accumulate: AccumulatePlan
+
+    @property
+    def word(self) -> Word:
+        """What a chain hands over."""
+        return self.tree.words[0] if not self.tree.rows else self.tree.rows[0][0].words[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTilePlan:
+    """What a whole tile with packed products is made of.
+
+    Parameters
+    ----------
+    rows, columns
+        Cells.
+    packing
+        Products of one block; its rows and columns divide those of the tile.
+    chains
+        Links of each chain, which together serve all lanes.
+    first, others
+        The cell of the lowest field, and of all others, which may have a pending carry.
+
+    """
+
+    rows: int
+    columns: int
+    packing: Packing
+    chains: tuple[int, ...]
+    first: PackedCell
+    others: PackedCell
+
+    def __post_init__(self) -> None:
+        """Refuse chains that overflow a field."""
+        self.packing.check(max(self.chains))
+
+    @property
+    def lanes(self) -> int:
+        """Products per cell and step."""
+        return sum(self.chains)
+
+    @property
+    def groups(self) -> int:
+        """Groups of cells that share blocks."""
+        return self.rows * self.columns // self.packing.products
+
+    @property
+    def blocks(self) -> int:
+        """DSP blocks of the tile."""
+        return self.groups * self.lanes
+
+    def cell(self, row: int, column: int) -> PackedCell:
+        """Return the cell of a row and a column within a group."""
+        return self.others if self.packing.offset(row, column) else self.first
+
+    def parts(self) -> Counter[Hashable]:
+        """Return the primitives of the tile with their counts."""
+        packing, groups = self.packing, self.groups
+        found: Counter[Hashable] = Counter()
+        found[packing.weight] += self.lanes * (self.columns // packing.columns)
+        found[packing.activation] += self.lanes * (self.rows // packing.rows)
+        for links in self.chains:
+            found[PackedChain(packing.block, links)] += groups
+        for cell, count in ((self.first, 1), (self.others, packing.products - 1)):
+            found[cell.accumulate] += count * groups
+            for row, _ in cell.tree.rows:
+                found[row] += count * groups
+        return found
+
+    def to_record(self) -> dict[str, Any]:
+        """Return what a sidecar says of the packing."""
+        return {
+            "block": self.packing.block.name,
+            "blocks": self.blocks,
+            "products_per_block": self.packing.products,
+            "weight_offsets": list(self.packing.weight.offsets),
+            "activation_offsets": list(self.packing.activation.offsets),
+            "chains": list(self.chains),
+            "longest_chain": self.packing.most_links,
+        }
+
+
+def plan_packed(design: Design, target: Target, links: int | None = None) -> PackedTilePlan:
+    """Return the packed tile of a design.
+
+    Parameters
+    ----------
+    design
+        A broadcast tile.
+    target
+        A target with DSP48E1 or DSP48E2.
+    links
+        Blocks per chain at most; as many as the guard bits allow by default.
+
+    Raises
+    ------
+    ValueError
+        If the design or the target has no packed form, or the chain is longer than its guard bits
+        allow; the message tells the nearest that works.
+
+    """
+    block = _block(target)
+    if not isinstance(design, BroadcastTile):
+        raise ValueError(
+            f"structure packed is for tiles, whose cells share operands, not for {design.kind}: "
+            f"the nearest is a tile of 1 row and 2 columns with as many lanes"
+        )
+    if design.is_window or design.is_floating:
+        raise ValueError(
+            f"structure packed adds exact products: its accumulator is exact, wrap or sat, "
+            f"not {design.accumulator}"
+        )
+    if design.product_flags:
+        raise ValueError(
+            f"structure packed has no flags of special operands: {design.weight} × "
+            f"{design.activation} needs specials ignore, or finite formats"
+        )
+    if design.pipeline:
+        raise ValueError(
+            f"structure packed has no pipeline stages, a register cannot go into the cascade "
+            f"between two blocks: pipeline is 0, not {design.pipeline}"
+        )
+    packing = _packing(design, block)
+    return _plan_tile(design, packing, packing.most_links if links is None else links)
+
+
+def _block(target: Target) -> Block:
+    if target.dsp not in BLOCKS or not target.primitives:
+        raise ValueError(
+            f"structure packed instantiates {' or '.join(BLOCKS)}, which {target.label} "
+            f"{'must not use' if target.dsp in BLOCKS else 'does not have'}: xcup and xc7 do"
+        )
+    return BLOCKS[target.dsp]
+
+
+def _packing(design: BroadcastTile, block: Block) -> Packing:
+    operands = design.weight, design.activation
+    found = best_packing(*operands, design.rows, design.columns, block, design.lanes)
+    if found is not None:
+        return found
+    near = best_packing(*operands, MOST_NARROW, MOST_NARROW, block, design.lanes)
+    names = f"{design.weight} × {design.activation}"
+    if near is None:
+        raise ValueError(
+            f"structure packed makes two products or more in a {block.name}, but two of {names} "
+            f"do not fit its operands of {block.wide} and {block.narrow} bits: structure dsp makes "
+            f"one"
+        )
+    raise ValueError(
+        f"structure packed makes two products or more of {names} in a {block.name}: the tile's "
+        f"rows are a multiple of {near.rows} and its columns of {near.columns}, say, not "
+        f"{design.rows}×{design.columns}"
+    )
+
+
+def _plan_tile(design: BroadcastTile, packing: Packing, links: int) -> PackedTilePlan:
+    packing.check(links)
+    count = -(-design.lanes // links)
+    chains = tuple(len(range(number, design.lanes, count)) for number in range(count))
+    plain, borrowing = (packing.field(chains[0], offset) for offset in (0, packing.step))
+    carry = Word(borrowing, plain, Sign.CARRY) if borrowing != plain else Word.plain(plain)
+    cells = [_cell(design, count, word) for word in (Word.plain(plain), carry)]
+    return PackedTilePlan(design.rows, design.columns, packing, chains, *cells)
+
+
+def _cell(design: BroadcastTile, chains: int, word: Word) -> PackedCell:
+    tree = plan_sums(chains, word)
+    accumulate = AccumulatePlan(
+        design.accumulator.kind,
+        design.accumulator_bits,
+        tree.words,
+        design.flags,
+        total_on_last=False,
+        lean=True,
+    )
+    return PackedCell(tree, accumulate)
