@@ -199,7 +199,9 @@ def product_netlist(
     kill = "kill" if build.gated else "0"
     first, second = significands
     if len(first) + len(second) + build.gated > TABLE_INPUTS:
-        first, second = (_any_of(build, f"some{n}", nets) for n, nets in enumerate(significands))
+        first = _any_of(build, "some_w", first)
+    if len(first) + len(second) + build.gated > TABLE_INPUTS:
+        second = _any_of(build, "some_a", second)
     count = len(first)
     build.lut(
         "nz",
