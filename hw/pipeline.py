@@ -493,7 +493,8 @@ class _Placing:
             nets = frozenset(bit for bit, _ in moments)
             moment = Moment(stage, 0.0, self._sources_per_bit(cell, nets))
             if self.time(moment) > self.job.budget:
-                raise _TooShort(f"{cell.name} of {self.module.name}", self.time(moment))
+                part = f"{cell.name} of {self.module.name}"
+                raise _TooShort(part, self.time(moment) + REGISTER_NS)
         self._align(cell, stage)
         self._finish(cell, moment)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hw.design import Design
 
 SIMULATORS = ("verilator", "icarus")
+OBJECTIVES = ("sites", "lut", "ff", "dsp", "fmax")
 DEFAULT_TARGET = "xcup"
 _DESIGN_KEYS = (
     "kind",
@@ -103,6 +104,15 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--structure", help="auto, rows, table, behavioural or dsp (auto)")
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
+    parser.add_argument(
+        "--optimize",
+        type=word(*OBJECTIVES),
+        metavar="GOAL",
+        help=f"choose the structure for {', '.join(OBJECTIVES)}, and say why (sites)",
+    )
+    parser.add_argument(
+        "--verify", type=at_least(1), default=0, metavar="N", help="measure the best N of these"
+    )
     parser.add_argument(
         "--pipeline",
         type=at_least(0),

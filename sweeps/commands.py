@@ -62,7 +62,7 @@ def generate(arguments: argparse.Namespace) -> int:
         else:
             sys.stdout.write(emitted.verilog)
         return FINE
-    paths = workflow.write(emitted, arguments.output)
+    paths = workflow.write(emitted, arguments.output, **_chosen(arguments))
     show(arguments, {**emitted.record, "files": [str(path) for path in paths]}, paths)
     return FINE
 
@@ -82,7 +82,8 @@ def simulate(arguments: argparse.Namespace) -> int:
         found = workflow.run_case(case, target, **simulation_options(arguments), progress=report)
     lines = [verdict_line(emitted.top, found)]
     if arguments.output is not None:
-        paths = workflow.write(emitted, arguments.output, verdict=found["verdict"])
+        findings = {"verdict": found["verdict"], **_chosen(arguments)}
+        paths = workflow.write(emitted, arguments.output, **findings)
         found["files"] = [str(path) for path in paths]
         lines += found["files"]
     show(arguments, found, lines)
@@ -127,7 +128,7 @@ def synthesize(arguments: argparse.Namespace) -> int:
         lines.append(_clock_line(found["clock"]))
     if arguments.output is not None:
         counts = {name: found[name] for name in (*workflow.COUNTS, "tool")}
-        paths = workflow.write(emitted, arguments.output, measured=counts)
+        paths = workflow.write(emitted, arguments.output, measured=counts, **_chosen(arguments))
         found["files"] = [str(path) for path in paths]
         lines += found["files"]
     show(arguments, found, lines)
@@ -158,11 +159,47 @@ def _checked(arguments: argparse.Namespace) -> tuple[Design, str]:
     return _clocked(arguments)
 
 
+def _optimized(arguments: argparse.Namespace, design: Design, target: str) -> Design:
+    """Return the design with the structure `--optimize` asks for, and say why on stderr."""
+    if arguments.optimize is None:
+        if arguments.verify:
+            raise ValueError("--verify measures the best of --optimize, which is missing")
+        return design
+    from hw.target import load
+    from sweeps.choice import choose
+
+    choice = choose(design, load(target), arguments.optimize, arguments.verify)
+    arguments.choice = choice.to_record()
+    print(_choice_text(arguments.choice), file=sys.stderr)
+    return choice.design
+
+
+def _choice_text(choice: dict[str, Any]) -> str:
+    """Return the ranking as a table, the chosen structure first."""
+    from sweeps.commands_sweep import table
+
+    first = choice["candidates"][0]
+    names = [n for n in ("lut", "sites", "ff", "dsp", "path_ns") if first[n] is not None]
+    rows = [("structure", *(_TITLES.get(name, "path ns") for name in names), "counts")]
+    for candidate in choice["candidates"]:
+        counts = [f"{candidate[name]:g}" for name in names]
+        by = "measured" if candidate["verified"] else "estimated"
+        rows.append((candidate["structure"], *counts, by))
+    return f"for {choice['objective']}:\n{table(rows)}"
+
+
+def _chosen(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the sidecar says of the choice of structure, if one was made."""
+    choice = getattr(arguments, "choice", None)
+    return {} if choice is None else {"choice": choice}
+
+
 def _clocked(arguments: argparse.Namespace) -> tuple[Design, str]:
     """Return the design and its target, with the stages that a clock asks for."""
     from sweeps import workflow
 
     design, target = design_of(arguments)
+    design = _optimized(arguments, design, target)
     if arguments.target_mhz is None:
         return design, target
     if arguments.pipeline is not None:
