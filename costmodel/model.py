@@ -22,6 +22,7 @@ from costmodel.merged_window import (
     merged_window_glue,
     merged_window_product,
 )
+from costmodel.packed import pack, packed_chain
 from costmodel.products import lane_product
 from costmodel.rows import adder, sum_row
 from costmodel.window import align, exponent_maximum, window_accumulate, window_lane
@@ -42,6 +43,8 @@ from hw.plan import (
     MergedRow,
     MergedWindowAccumulatePlan,
     MergedWindowLanePlan,
+    PackedChain,
+    PackedOperand,
     Plan,
     ProductPlan,
     ScalePlan,
@@ -85,6 +88,8 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     FloatLanePlan: (("unpack", float_lane), ("product", lane_product)),
     FloatAccumulatePlan: (("floating accumulator", float_accumulate),),
     ScalePlan: (("scales", scale_sum),),
+    PackedOperand: (("pack", pack),),
+    PackedChain: (("DSP chain", packed_chain),),
 }
 """The formulas of each type of part, with the names they have in a breakdown."""
 

@@ -195,9 +195,14 @@ def _packing(design: BroadcastTile, block: Block) -> Packing:
         )
     raise ValueError(
         f"structure packed makes two products or more of {names} in a {block.name}: the tile's "
-        f"rows are a multiple of {near.rows} and its columns of {near.columns}, say, not "
-        f"{design.rows}×{design.columns}"
+        f"rows and columns are multiples of {near.rows}×{near.columns}, say, not "
+        f"{design.rows}×{design.columns}; the nearest is "
+        f"{_up(design.rows, near.rows)}×{_up(design.columns, near.columns)}"
     )
+
+
+def _up(number: int, divisor: int) -> int:
+    return -(-number // divisor) * divisor
 
 
 def _plan_tile(design: BroadcastTile, packing: Packing, links: int) -> PackedTilePlan:

@@ -81,13 +81,13 @@ def table(
     library = native(platform)
     if library is None or len(index) > SHARED_INPUTS:
         return Cat(*bits)
-    for low in range(0, width - 1, 2):
+    for low in range(0, width, 2):
         five, six = (
             sum((word >> bit & 1) << place for place, word in enumerate(words))
             for bit in (low, low + 1)
         )
         made = lut6_2(m, library, f"{name}_{low}", list(index), five, six)
-        bits[low : low + 2] = made
+        bits[low : low + 2] = made[: width - low]
     return Cat(*bits)
 
 
