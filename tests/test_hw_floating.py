@@ -32,6 +32,9 @@ QUICK = [
     design("mac", "int8", accumulator="bfloat16"),
     design("dot", "e4m3fn", accumulator="fp16", lanes=2, structure="rows"),
     design("dot", "e4m3fn", accumulator="e3m2fn", lanes=3, specials="ignore"),
+    design("dot", "e4m3fn", accumulator="fp16", lanes=2, structure="merged"),
+    design("dot", "e3m2fn", accumulator="e3m1finite", lanes=4, structure="rows"),
+    design("mac", "fixed<4,-3>", accumulator="e3m2fn", structure="rows"),
     design("mxdot", "e2m1fn", lanes=4, structure="table"),
 ]
 SLOW = [
@@ -43,12 +46,14 @@ SLOW = [
     design("mac", "fp16", accumulator="fp16", structure="rows"),
     design("mac", "bfloat16", accumulator="fp32"),
     design("dot", "e5m2", accumulator="fp16", lanes=2),
+    design("dot", "e5m2", accumulator="fp16", lanes=2, structure="merged"),
+    design("mxdot", "e4m3fn", lanes=8, structure="merged"),
     design("dot", "e4m3fn", accumulator="fp16", lanes=4, structure="rows"),
     design("dot", "int4", accumulator="fp32", lanes=8),
     design("dot", "int8", accumulator="e4m3finite", lanes=4),
     design("mxdot", "e2m1fn", structure="table"),
     design("mxdot", "fixed<8,2>", lanes=4),
-    design("mxdot", "e4m3fn", structure="rows"),
+    design("mxdot", "e4m3fn", lanes=8, structure="rows"),
     design("mxdot", "e5m2", "e3m2fn", lanes=2, accumulator="bfloat16"),
     design("mxdot", "e4m3fn", lanes=2, specials="ignore"),
 ]
@@ -184,7 +189,7 @@ GOALS = [
     (FMA[0], 190),
     (FMA[1], 190),
     (FMA[2], 190),
-    (design("dot", "e4m3fn", accumulator="fp16", lanes=2, structure="rows"), 480),
+    (design("dot", "e4m3fn", accumulator="fp16", lanes=2, structure="merged"), 480),
     (design("mxdot", "e2m1fn", structure="table"), 1300),
 ]
 
@@ -203,7 +208,8 @@ def test_size_and_estimate(what, most):
 @pytest.mark.slow
 @pytest.mark.parametrize(("weight", "most"), [("fixed<8,2>", 2600), ("e4m3fn", 4200)])
 def test_size_of_whole_mx_blocks(weight, most):
-    made = emitted(design("mxdot", weight, structure="rows"))
+    structure = "merged" if weight == "e4m3fn" else "rows"
+    made = emitted(design("mxdot", weight, structure=structure))
     assert synthesize(made.verilog, made.top, "xcup").sites <= most
 
 

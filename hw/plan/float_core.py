@@ -12,6 +12,7 @@ from hw.plan.flags import FlagTree
 from hw.plan.float_sums import plan_fixed_sum, plan_float_lane, plan_float_mac, plan_scaled_sum
 from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan
 from hw.plan.lane import LanePlan, plan_lane
+from hw.plan.merged import ChainPlan, MergedLanePlan, plan_chains, plan_merged_lane
 from hw.plan.product import Bounds
 from hw.plan.sums import Sign, SumRow, SumTree, Word, plan_sums
 from hw.plan.tree import TreePlan, plan_tree
@@ -54,20 +55,26 @@ class FloatCorePlan:
         The sum of the scales of MX blocks, else None.
     accumulate
         What adds and rounds.
+    chain
+        Merged rows of the lanes, else None.
 
     """
 
     lanes: int
-    lane: LanePlan | FloatLanePlan
+    lane: LanePlan | FloatLanePlan | MergedLanePlan
     tree: TreePlan | SumTree
     final: SumRow | None
     scale: ScalePlan | None
     accumulate: FloatAccumulatePlan
+    chain: ChainPlan | None = None
 
     def parts(self) -> Counter[Hashable]:
         """Return the primitives of the core with their counts."""
         found: Counter[Hashable] = Counter({self.lane: self.lanes, self.accumulate: 1})
-        found[self.lane.product] += self.lanes
+        if not isinstance(self.lane, MergedLanePlan):
+            found[self.lane.product] += self.lanes
+        if self.chain is not None:
+            found.update(row for rows in self.chain.chains for row in rows)
         if self.scale is not None:
             found[self.scale] += 1
         if self.lane.flags and self.lanes > 1:
@@ -113,33 +120,51 @@ def plan_float_core(design: Design, target: Target, on_last: bool) -> FloatCoreP
             f"the exact sum of a step has at most {WIDEST_SUM} bits before it is rounded, "
             f"that of {design.lanes} products {design.weight} × {design.activation} has {bits}"
         )
+    if design.structure == "merged":
+        return _plan_merged(design, target, on_last)
     lane = plan_lane(design, target)
-    tree, final, addend = _plan_adding(lane, design.lanes, target)
+    tree, final, addend = _plan_adding(lane.word, design.lanes, target)
     relative = final is None and lane.has_negate
+    scale, kept = _plan_rounding(design, addend, relative, on_last)
+    return FloatCorePlan(design.lanes, lane, tree, final, scale, kept)
+
+
+def _plan_merged(design: Design, target: Target, on_last: bool) -> FloatCorePlan:
+    """Return the core of a merged design."""
+    lane = plan_merged_lane(design, target)
+    chain = plan_chains(design.lanes, lane)
+    word = Word.plain(chain.bounds)
+    tree, final, addend = _plan_adding(word, len(chain.chains), target)
+    scale, kept = _plan_rounding(design, addend, False, on_last)
+    return FloatCorePlan(design.lanes, lane, tree, final, scale, kept, chain)
+
+
+def _plan_rounding(
+    design: Design, addend: Bounds, relative: bool, on_last: bool
+) -> tuple[ScalePlan | None, FloatAccumulatePlan]:
+    """Return the scales of a design, if it has them, and its accumulator."""
     if not isinstance(design, MxDotProduct):
-        fixed = plan_fixed_sum(design, addend, relative, on_last)
-        return FloatCorePlan(design.lanes, lane, tree, final, None, fixed)
+        return None, plan_fixed_sum(design, addend, relative, on_last)
     scale = ScalePlan(SCALE_MAXIMUM.bit_length(), design.specials == "flag")
-    scaled = plan_scaled_sum(design, addend, relative)
-    return FloatCorePlan(design.lanes, lane, tree, final, scale, scaled)
+    return scale, plan_scaled_sum(design, addend, relative)
 
 
 def _plan_adding(
-    lane: LanePlan, lanes: int, target: Target
+    word: Word, lanes: int, target: Target
 ) -> tuple[TreePlan | SumTree, SumRow | None, Bounds]:
     """Return the tree over the lanes, the row that leaves one word of it, and its range.
 
     A tree of rows of three words ends in one or two words with bits still to be added, for which
     the accumulator has no carry input left: a last row adds them, and 0.
     """
-    carries = lane.word.sign is Sign.CARRY
+    carries = word.sign is Sign.CARRY
     if not target.primitives or (lanes < FEWEST_LANES and not carries):
-        tree = plan_tree(lanes, lane.bounds, lane.has_negate)
+        tree = plan_tree(lanes, word.bounds, word.sign is Sign.NEGATE)
         return tree, None, tree.bounds
-    sums = plan_sums(lanes, lane.word)
+    sums = plan_sums(lanes, word)
     if len(sums.words) == 1 and not sums.words[0].pending:
         return sums, None, sums.words[0].total
     zero = Word.plain(Bounds(0, 0))
-    padded = any(word.pending for word in sums.words)
+    padded = any(left.pending for left in sums.words)
     final = SumRow((zero, *sums.words) if padded else sums.words)
     return sums, final, final.result.total

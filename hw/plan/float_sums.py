@@ -53,7 +53,7 @@ def plan_float_mac(design: Design, lane: FloatLanePlan, on_last: bool) -> FloatA
         grid,
         _least_products(lane, grid + offset),
         lane.flags,
-        negative_zero=_has_negative_zero(design) and lane.has_negate,
+        negative_zero=_has_negative_zero(design),
         total_on_last=on_last,
     )
 
@@ -82,7 +82,7 @@ def plan_fixed_sum(
         loses_bits=False,
         zero_apart=False,
         flags=design.product_flags,
-        negative_zero=_has_negative_zero(design) and relative,
+        negative_zero=_has_negative_zero(design),
         total_on_last=on_last,
     )
 
@@ -165,7 +165,8 @@ def _has_negative_zero(design: Design) -> bool:
     format = design.accumulator.format
     assert format is not None
     finer = design.product_lsb_exponent < format.lsb_exponent
-    return finer and format.negative_zero
+    signed = design.weight.signed or design.activation.signed
+    return finer and signed and format.negative_zero
 
 
 def plan_scaled_sum(design: MxDotProduct, addend: Bounds, relative: bool) -> FloatAccumulatePlan:

@@ -154,7 +154,7 @@ def can_merge(design: Design) -> bool:
     """Whether the lanes of a design can be merged: minifloats on a fixed grid that shift."""
     operands = OperandPlan(design.weight), OperandPlan(design.activation)
     return (
-        not (design.is_window or design.is_floating)
+        not (design.is_window or (design.is_floating and design.lanes == 1))
         and all(operand.is_minifloat and operand.format.signed for operand in operands)
         and all(operand.significand_bits <= 8 for operand in operands)
         and any(operand.field_bits for operand in operands)
@@ -164,11 +164,13 @@ def can_merge(design: Design) -> bool:
 
 def plan_merged_lane(design: Design, target: Target) -> MergedLanePlan:
     """Return the lane of a merged design."""
-    weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
+    counts = not (design.is_floating and design.specials == "flag")
+    weight = OperandPlan(design.weight, special_counts=counts)
+    activation = OperandPlan(design.activation, special_counts=counts)
     placement = _best(weight, activation)
     assert placement is not None
     bounds = Bounds(0, weight.format.maximum_integer * activation.format.maximum_integer)
-    flags = tuple(name for name in design.flags if name != "overflow")
+    flags = design.product_flags
     return MergedLanePlan(weight, activation, placement, bounds, flags, target.primitives)
 
 

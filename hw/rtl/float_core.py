@@ -6,13 +6,24 @@ from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.plan import FloatCorePlan, FloatLanePlan, LanePlan, ScalePlan, SumRow, SumTree
+from hw.plan import (
+    FloatCorePlan,
+    FloatLanePlan,
+    LanePlan,
+    MergedLanePlan,
+    ScalePlan,
+    SumRow,
+    SumTree,
+)
 from hw.rtl.bits import any_of
 from hw.rtl.floating import FloatAccumulator, FloatLane
 from hw.rtl.lane import Lane
 from hw.rtl.library import place
+from hw.rtl.merged import MergedLane, build_chains
 from hw.rtl.sums import Summand, build_sums, pending_bit
 from hw.rtl.tree import Addend, build_tree
+
+AnyLane = Lane | FloatLane | MergedLane
 
 
 class ScaleSum(wiring.Component):
@@ -79,7 +90,7 @@ class FloatCore(wiring.Component):
         ]
         self._add_lanes(m, platform, lanes, accumulator)
         if plan.accumulate.negative_zero:
-            m.d.comb += accumulator.all_negative.eq(Cat(lane.negate for lane in lanes).all())
+            m.d.comb += accumulator.all_negative.eq(self._all_negative())
         scale_nan = self._exponent(m, platform, accumulator, lanes)
         for flag in plan.accumulate.flags:
             seen: list[Value] = [getattr(lane, flag) for lane in lanes if flag in plan.lane.flags]
@@ -91,30 +102,45 @@ class FloatCore(wiring.Component):
         self,
         m: Module,
         platform: object,
-        lanes: list[Lane | FloatLane],
+        lanes: list[AnyLane],
         accumulator: FloatAccumulator,
     ) -> None:
         """Build the tree from the lanes to the accumulator."""
         plan = self.plan
+        if plan.chain is not None:
+            sums = build_chains(m, platform, plan.chain, lanes)
+            words = [Summand(word, None) for word in sums]
+        else:
+            words = [Summand(_value(lane), pending_bit(lane)) for lane in lanes]
         if not isinstance(plan.tree, SumTree):
-            step = build_tree(m, platform, plan.tree, [_addend(lane) for lane in lanes])
+            addends = [Addend(word.value, word.pending) for word in words]
+            step = build_tree(m, platform, plan.tree, addends)
             m.d.comb += accumulator.addend.eq(step.value)
             if step.negate is not None:
                 m.d.comb += accumulator.negate.eq(step.negate)
             return
-        words = [Summand(_addend(lane).value, pending_bit(lane)) for lane in lanes]
         left = build_sums(m, platform, plan.tree, words)
         if plan.final is not None:
             left = [Summand(Const(0, 1), None)] * (len(plan.final.words) - len(left)) + left
             left = build_sums(m, platform, final_tree(plan.final), left)
         m.d.comb += accumulator.addend.eq(left[0].value)
 
+    def _all_negative(self) -> Value:
+        """Return whether the signs of all products are minus, zeros included."""
+        lane = self.plan.lane
+        signs: list[Value] = []
+        for i in range(self.plan.lanes):
+            sides = ((self.weight, lane.weight.format), (self.activation, lane.activation.format))
+            tops = [w.word_select(i, f.bits)[-1] for w, f in sides if f.signed]
+            signs.append(Cat(*tops).xor())
+        return Cat(*signs).all()
+
     def _exponent(
         self,
         m: Module,
         platform: object,
         accumulator: FloatAccumulator,
-        lanes: list[Lane | FloatLane],
+        lanes: list[AnyLane],
     ) -> list[Value]:
         """Connect the exponent of the addend; return what says that a scale is NaN."""
         plan = self.plan
@@ -131,12 +157,12 @@ class FloatCore(wiring.Component):
         ]
         return [scales.nan] if plan.scale.flagged else []
 
-    def _lanes(self, m: Module, platform: object) -> list[Lane | FloatLane]:
+    def _lanes(self, m: Module, platform: object) -> list[AnyLane]:
         plan = self.plan.lane
         weight_bits, activation_bits = plan.weight.format.bits, plan.activation.format.bits
-        lanes: list[Lane | FloatLane] = []
+        lanes: list[AnyLane] = []
         for i in range(self.plan.lanes):
-            lane = Lane(plan) if isinstance(plan, LanePlan) else FloatLane(plan)
+            lane = _lane(plan)
             place(m, platform, "lane", lane, i)
             m.d.comb += [
                 lane.weight.eq(self.weight.word_select(i, weight_bits)),
@@ -152,6 +178,11 @@ def final_tree(row: SumRow) -> SumTree:
     return SumTree(count, ((row, tuple(range(count))),), (count,), (row.result,))
 
 
-def _addend(lane: Lane | FloatLane) -> Addend:
-    value = lane.value if isinstance(lane, Lane) else lane.product
-    return Addend(value, getattr(lane, "negate", None))
+def _value(lane: Lane | FloatLane) -> Value:
+    return lane.value if isinstance(lane, Lane) else lane.product
+
+
+def _lane(plan: LanePlan | FloatLanePlan | MergedLanePlan) -> AnyLane:
+    if isinstance(plan, MergedLanePlan):
+        return MergedLane(plan)
+    return Lane(plan) if isinstance(plan, LanePlan) else FloatLane(plan)
