@@ -36,8 +36,9 @@ def commands(block):
 
 
 def write_files(text, folder):
-    for block in blocks("yaml", text):
-        (folder / re.match(r"# (\S+)\n", block)[1]).write_text(block)
+    for kind, comment in (("yaml", "#"), ("verilog", "//")):
+        for block in blocks(kind, text):
+            (folder / re.match(rf"{comment} (\S+)\n", block)[1]).write_text(block)
 
 
 def execute(command, folder):
