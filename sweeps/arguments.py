@@ -102,7 +102,9 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         help="exact[:TERMS], wrap:BITS, saturate:BITS[:once], window:BITS[:TERMS], "
         "float:FORMAT[:step|sequential|once] or a format (exact:256)",
     )
-    parser.add_argument("--structure", help="auto, rows, table, behavioural or dsp (auto)")
+    parser.add_argument(
+        "--structure", help="auto, behavioural, rows, table, merged, dsp or packed (auto)"
+    )
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
     parser.add_argument(
         "--optimize",

@@ -7,13 +7,13 @@ from functools import cache
 from typing import TypeVar
 
 from costmodel import estimate
-from hw.design import Design
+from hw.design import DSP_STRUCTURES, Design
 from hw.plan import structures
 from hw.target import Target
 
 D = TypeVar("D", bound=Design)
 
-UNASKED = ("dsp", "packed")
+UNASKED = DSP_STRUCTURES
 """Structures that are never chosen by themselves: DSP blocks must be asked for."""
 LOOPING = ("merged",)
 """Structures whose lanes are in the loop of an alignment window, where no registers can be."""

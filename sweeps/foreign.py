@@ -50,7 +50,7 @@ def compare(
     """Map foreign RTL and our own design in the same flow.
 
     The foreign module is counted alone, without the adapter it is simulated in. DSP blocks are
-    allowed to both if the design's structure is "dsp", to none otherwise.
+    allowed to both if the design's structure is "dsp" or "packed", to none otherwise.
 
     Returns
     -------
@@ -66,13 +66,14 @@ def compare(
 
     """
     from hw import synthesis
+    from hw.design import DSP_STRUCTURES
 
     ours = synthesize(design, target, cache)
     found = synthesis.synthesize(
         "",
         rtl.top,
         target,
-        dsp=design.structure == "dsp",
+        dsp=design.structure in DSP_STRUCTURES,
         sources=rtl.sources,
         parameters=rtl.parameters,
         cache=cache,

@@ -253,13 +253,14 @@ def clock(emitted: Emitted, cache: bool = True) -> dict[str, Any]:
 
     """
     from hw import timing
+    from hw.design import DSP_STRUCTURES
 
     record = emitted.record
     if record["target"] not in CLOCKED_TARGETS:
         raise ValueError(
             f"a clock is measured on {', '.join(CLOCKED_TARGETS)}, not on {record['target']}"
         )
-    dsp = record["design"]["structure"] == "dsp"
+    dsp = record["design"]["structure"] in DSP_STRUCTURES
     return timing.measure(emitted.verilog, emitted.top, dsp=dsp, cache=cache).to_record()
 
 
@@ -285,9 +286,10 @@ def synthesize(design: Design, target: str = DEFAULT_TARGET, cache: bool = True)
 def measured(emitted: Emitted, cache: bool = True) -> dict[str, Any]:
     """Return the area of an emitted design; return value and errors as for `synthesize`."""
     from hw import synthesis
+    from hw.design import DSP_STRUCTURES
 
     record = emitted.record
-    dsp = record["design"]["structure"] == "dsp"
+    dsp = record["design"]["structure"] in DSP_STRUCTURES
     found = synthesis.synthesize(
         emitted.verilog, emitted.top, record["target"], dsp=dsp, cache=cache
     )

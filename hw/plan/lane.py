@@ -8,6 +8,7 @@ from hw.design import Design
 from hw.plan.merged import can_merge
 from hw.plan.merged_window import can_merge_window
 from hw.plan.operand import OperandPlan
+from hw.plan.packed_tile import can_pack
 from hw.plan.product import Bounds, ProductPlan, plan_product, table_product
 from hw.plan.shift import ShiftPlan, plan_shift
 from hw.plan.sums import Sign, Word
@@ -74,7 +75,8 @@ def table_inputs(weight: OperandPlan, activation: OperandPlan) -> int:
 def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
     """Return the product structures that can serve a design, plainest first.
 
-    Without a target, those that every target can build: "merged" needs LUTs of six inputs.
+    Without a target, those that every target can build: "merged" needs LUTs of six inputs, "packed"
+    DSP48 blocks.
     """
     weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
     known = ["behavioural", "rows"]
@@ -93,6 +95,8 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
         known.append("dsp")
     if target is not None and target.lut_inputs >= TABLE_INPUTS and _can_merge(design):
         known.append("merged")
+    if target is not None and can_pack(design, target):
+        known.append("packed")
     return tuple(known)
 
 

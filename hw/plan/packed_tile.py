@@ -171,6 +171,15 @@ def plan_packed(design: Design, target: Target, links: int | None = None) -> Pac
     return _plan_tile(design, packing, packing.most_links if links is None else links)
 
 
+def can_pack(design: Design, target: Target) -> bool:
+    """Tell whether a design has a packed form on a target."""
+    try:
+        plan_packed(design, target)
+    except ValueError:
+        return False
+    return True
+
+
 def _block(target: Target) -> Block:
     if target.dsp not in BLOCKS or not target.primitives:
         raise ValueError(
