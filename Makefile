@@ -1,4 +1,4 @@
-# make demo · make test · make test-all · make bench · make lint · make format · make clean
+# make demo · make test · make test-all · make bench · make bench-area · make lint · make format · make clean
 # Everything runs in .venv, which is made once from PyPI and again when pyproject.toml changes.
 # Another interpreter: make PYTHON=python3.12 demo
 
@@ -11,7 +11,7 @@ JOBS   ?= 2
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv check demo test test-all bench lint format clean
+.PHONY: help venv check demo test test-all bench bench-area lint format clean
 
 help:
 	@sed -n '1,3s/^# //p' Makefile
@@ -44,6 +44,10 @@ test-all: lint
 
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/run.py
+
+# All targets take long; ARGS="--only xcup" takes one. What was synthesised once is kept.
+bench-area: $(READY)
+	$(BIN)/python tests/benchmarks/area.py $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check
