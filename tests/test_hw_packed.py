@@ -187,11 +187,11 @@ def test_four_products_of_all_operands(weight, activation):
 
 
 BULK = (
-    ("int8", "int8", 1, 2, 32),
-    ("int8", "uint8", 2, 1, 9),
-    ("int4", "int4", 2, 2, 32),
-    ("int4", "uint4", 2, 2, 32),
-    ("e2m1fn", "e2m1fn", 2, 2, 32),
+    ("int8", "int8", 1, 2, 9),
+    ("int8", "uint8", 2, 1, 5),
+    ("int4", "int4", 2, 2, 16),
+    ("int4", "uint4", 2, 2, 9),
+    ("e2m1fn", "e2m1fn", 2, 2, 8),
 )
 
 
