@@ -10,10 +10,14 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 
 import area
+import area_clock
 import area_figure
 import area_measure
 from area_measure import Area, Result
 from area_rows import FILE, TARGETS, load_rows
+
+from hw import timing
+from hw.timing import Clock
 
 ROWS, FLAGS = load_rows()
 SMALL = """
@@ -91,7 +95,7 @@ def test_table_tells_each_row(small):
         result(name="e2m1fn", asked=2.0),
         result(name="int3", target="ecp5", asked=None),
     ]
-    text = area.table(results, rows)
+    text = area.table(results, {"dot": rows[0].group})
     lines = text.splitlines()
     assert "1 of 2 as asked" in lines[-1]
     first, second, third = (
@@ -125,6 +129,27 @@ def test_two_small_designs_from_end_to_end(small, tmp_path, monkeypatch, capsys)
         assert "<svg" in (folder / f"{name}.svg").read_text()
 
 
+def test_the_clock_is_told_with_its_seeds(monkeypatch):
+    reached = {True: (190.0, 201.5, 230.0), False: (40.0,)}
+    asked = []
+
+    def measure(verilog, top, seeds):
+        piped = "_p" in top
+        asked.append((piped, seeds))
+        assert f"module {top}" in verilog
+        return Clock(sorted(reached[piped])[len(reached[piped]) // 2], reached[piped], "tool")
+
+    monkeypatch.setattr(timing, "measure", measure)
+    speed = area_clock.measure_clock(str)
+    assert asked == [(True, timing.SEEDS), (False, (1,))]
+    assert speed.met
+    assert speed.design["pipeline"] >= 5
+    line = speed.line()
+    assert "reached 201.5 (seeds 190, 202, 230), behavioural without stages 40.0" in line
+    assert line.endswith("a*b without stages 48.7: yes\n")
+    assert speed.to_record()["met"] is True
+
+
 def test_a_stop_keeps_what_was_measured(small, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(area, "load_rows", lambda: small)
     asked = []
@@ -136,7 +161,7 @@ def test_a_stop_keeps_what_was_measured(small, tmp_path, monkeypatch, capsys):
         return result(name=row.name, target=target)
 
     monkeypatch.setattr(area, "measure_row", measure)
-    assert area.main(["--folder", str(tmp_path)]) == 130
+    assert area.main(["--rows", "dot", "--folder", str(tmp_path)]) == 130
     shown = capsys.readouterr()
     assert "the same command goes on" in shown.err
     assert "int3" in shown.out
@@ -184,7 +209,7 @@ def test_the_figure_has_a_panel_per_group_and_all_marks():
     ("words", "told"),
     [
         (["--only", "xcpu"], "target is one of xcup, xc7, ecp5, ice40, not 'xcpu'"),
-        (["--rows", "dots"], "group is one of dot, mac, float, packed, flags, not 'dots'"),
+        (["--rows", "dots"], "group is one of dot, mac, float, packed, flags, clock, not 'dots'"),
         (["--vectors", "-1"], "--vectors is at least 0, not -1"),
     ],
 )

@@ -11,14 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from area_figure import save_areas, save_flags
+from area_clock import TARGET as CLOCKED
+from area_clock import Speed, measure_clock
+from area_figure import drawable, save_areas, save_flags
 from area_measure import Area, Result, map_design, measure_row
-from area_rows import ASKED_ON, TARGETS, Row, load_rows
+from area_rows import ASKED_ON, TARGETS, Group, Row, load_rows
 
 from hw import yosys
 from hw.design import Design
@@ -28,6 +32,7 @@ from sweeps.autotune import resolve
 from sweeps.progress import Progress
 
 FOLDER = Path("build")
+MORE = ("flags", "clock")
 _COLUMNS = (
     f"  {'what':<22} {'asked':>7} {'LUT':>8} {'sites':>8}  {'structure':<12}"
     f"{'baseline':>9} {'ratio':>6}  {'peer':>7} {'ratio':>6}  {'met':<4}"
@@ -40,14 +45,15 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         options = _options(groups, words)
         targets = _chosen("target", options.only, TARGETS)
-        keys = _chosen("group", options.rows, [*groups, "flags"])
+        keys = _chosen("group", options.rows, [*groups, *MORE])
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     rows = [row for row in rows if row.group.key in keys]
     flags = flags if "flags" in keys and ASKED_ON in targets else []
     try:
-        return _run(rows, flags, targets, options)
+        clock = "clock" in keys and CLOCKED in targets
+        return _run(rows, flags, targets, clock, options)
     except MissingTool as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
@@ -56,7 +62,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _options(groups: Sequence[str], words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="area.py", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", default="", help=f"targets out of {','.join(TARGETS)}")
-    parser.add_argument("--rows", default="", help=f"groups out of {','.join(groups)},flags")
+    parser.add_argument("--rows", default="", help=f"groups out of {','.join([*groups, *MORE])}")
     parser.add_argument(
         "--vectors", type=int, default=0, help="check each chosen design with so many vectors"
     )
@@ -75,53 +81,91 @@ def _chosen(what: str, text: str, known: Sequence[str]) -> list[str]:
     return [name for name in known if name in names or not names]
 
 
+@dataclass(slots=True)
+class Found:
+    """What was measured so far; `speed` and `prices` only where asked for."""
+
+    results: list[Result] = field(default_factory=list)
+    prices: list[tuple[Design, Area]] = field(default_factory=list)
+    speed: Speed | None = None
+    complete: bool = False
+
+    def to_record(self) -> dict[str, Any]:
+        """Return a JSON-able record."""
+        return {
+            "tool": yosys.version(),
+            "complete": self.complete,
+            "rows": [result.to_record() for result in self.results],
+            "flags": [
+                {"design": design.to_record(), "lut": area.lut, "sites": area.sites}
+                for design, area in self.prices
+            ],
+            "clock": self.speed.to_record() if self.speed else None,
+        }
+
+
 def _run(
     rows: Sequence[Row],
     flags: Sequence[Design],
     targets: Sequence[str],
+    clock: bool,
     options: argparse.Namespace,
 ) -> int:
-    results: list[Result] = []
-    prices: list[tuple[Design, Area]] = []
-    stopped = False
+    """Measure, then show and write what there is, also after Ctrl-C."""
+    found = Found()
     jobs = [(row, name) for name in targets for row in rows if name in row.group.targets]
     try:
-        with Progress("area", len(jobs) + len(flags)) as progress:
-            for row, name in jobs:
-                result = measure_row(
-                    *(row, name, name == ASKED_ON, options.vectors),
-                    step=lambda what: progress.advance(0, what),
-                )
-                results.append(result)
-                progress.advance()
-            for design in flags:
-                prices.append((design, _price(design)))
-                progress.advance()
+        with Progress("area", len(jobs) + len(flags) + clock) as progress:
+            _measure(found, jobs, flags, clock, options.vectors, progress)
+        found.complete = True
     except KeyboardInterrupt:
-        stopped = True
-    print(table(results, rows), end="")
-    options.folder.mkdir(parents=True, exist_ok=True)
-    record = {
-        "tool": yosys.version(),
-        "complete": not stopped,
-        "rows": [result.to_record() for result in results],
-        "flags": [
-            {"design": design.to_record(), "lut": area.lut, "sites": area.sites}
-            for design, area in prices
-        ],
-    }
-    path = options.folder / "area.json"
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    written = [path]
-    if any(result.target == ASKED_ON and result.group != "packed" for result in results):
-        written += save_areas(results, {row.group.key: row.group for row in rows}, options.folder)
-    if prices:
-        print(price_table(prices), end="")
-        written += save_flags(prices, options.folder)
-    print("\nwritten: " + ", ".join(str(path) for path in written))
-    if stopped:
+        pass
+    groups = {row.group.key: row.group for row in rows}
+    print(table(found.results, groups), end="")
+    if found.prices:
+        print(price_table(found.prices), end="")
+    if found.speed:
+        print(found.speed.line(), end="")
+    print("\nwritten: " + ", ".join(str(path) for path in _write(found, groups, options.folder)))
+    if not found.complete:
         print("stopped: what was measured is kept, the same command goes on", file=sys.stderr)
-    return 130 if stopped else 0
+    return 0 if found.complete else 130
+
+
+def _measure(
+    found: Found,
+    jobs: Sequence[tuple[Row, str]],
+    flags: Sequence[Design],
+    clock: bool,
+    vectors: int,
+    progress: Progress,
+) -> None:
+    def step(what: str) -> None:
+        progress.advance(0, what)
+
+    for row, name in jobs:
+        found.results.append(measure_row(row, name, name == ASKED_ON, vectors, step=step))
+        progress.advance()
+    for design in flags:
+        step(f"{design.slug} on {ASKED_ON}")
+        found.prices.append((design, _price(design)))
+        progress.advance()
+    if clock:
+        found.speed = measure_clock(step)
+        progress.advance()
+
+
+def _write(found: Found, groups: Mapping[str, Group], folder: Path) -> list[Path]:
+    """Write the results and figures; return their files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / "area.json"]
+    text = json.dumps(found.to_record(), indent=1) + "\n"
+    written[0].write_text(text, encoding="utf-8")
+    if drawable(found.results):
+        written += save_areas(found.results, groups, folder)
+    if found.prices:
+        written += save_flags(found.prices, folder)
+    return written
 
 
 def _price(design: Design) -> Area:
@@ -130,9 +174,8 @@ def _price(design: Design) -> Area:
     return Area(found.lut / design.lanes, found.sites / design.lanes)
 
 
-def table(results: Sequence[Result], rows: Iterable[Row]) -> str:
+def table(results: Sequence[Result], groups: Mapping[str, Group]) -> str:
     """Return the results as text, a part per target and group."""
-    groups = {row.group.key: row.group for row in rows}
     lines: list[str] = []
     for target, key in dict.fromkeys((result.target, result.group) for result in results):
         group = groups[key]

@@ -57,6 +57,11 @@ def _save(figure: Figure, path: Path) -> tuple[Path, ...]:
     return paths
 
 
+def drawable(results: Sequence[Result]) -> list[Result]:
+    """Return the results that the figure shows: without DSP blocks, on one target."""
+    return [r for r in results if r.target == ASKED_ON and r.products_per_dsp is None]
+
+
 def draw_areas(results: Sequence[Result], groups: Mapping[str, Group]) -> Figure:
     """Return the figure: a panel per group, a line per row, a marker per structure.
 
@@ -66,7 +71,7 @@ def draw_areas(results: Sequence[Result], groups: Mapping[str, Group]) -> Figure
         If there is nothing to draw.
 
     """
-    shown = [r for r in results if r.target == ASKED_ON and r.products_per_dsp is None]
+    shown = drawable(results)
     keys = list(dict.fromkeys(result.group for result in shown))
     if not keys:
         raise ValueError(f"a figure of areas needs a row on {ASKED_ON}, there are none")
@@ -129,7 +134,7 @@ def _row(axes: Axes, place: int, result: Result) -> None:
             area.sites, place, marker, color=look_of.colour, zorder=order, **{**style, **chosen}
         )
     if result.asked is not None:
-        axes.vlines(result.asked, place - 0.42, place + 0.42, color=BLACK, lw=1.6, zorder=6)
+        axes.vlines(result.asked, place - 0.42, place + 0.42, color=BLACK, lw=1.6, zorder=3.5)
 
 
 def _rows_axis(axes: Axes, names: Sequence[str]) -> None:
