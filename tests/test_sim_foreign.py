@@ -117,7 +117,7 @@ def test_our_own_array_passes_as_foreign_rtl(tmp_path):
     design = OutputStationaryArray(
         weight=INT4, activation=INT4, rows=2, columns=2, structure="rows"
     )
-    emitted = emit(design, load("xcup"))
+    emitted = emit(design, load("xcup").portable())
     text = emitted.verilog.replace(emitted.top, "theirs")
     rtl = foreign(tmp_path, text, "theirs")
     names = [name for name in rtl.ports() if name != "result_overflow"]
