@@ -37,6 +37,8 @@ class PackedCell:
 
     Parameters
     ----------
+    word
+        What a chain hands over.
     tree
         The rows over the chains.
     accumulate
@@ -44,13 +46,9 @@ class PackedCell:
 
     """
 
+    word: Word
     tree: SumTree
     accumulate: AccumulatePlan
-
-    @property
-    def word(self) -> Word:
-        """What a chain hands over."""
-        return self.tree.words[0] if not self.tree.rows else self.tree.rows[0][0].words[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,4 +232,4 @@ def _cell(design: BroadcastTile, chains: int, word: Word) -> PackedCell:
         total_on_last=False,
         lean=True,
     )
-    return PackedCell(tree, accumulate)
+    return PackedCell(word, tree, accumulate)
