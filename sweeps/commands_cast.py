@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hw.formats import Format
-    from sweeps.tensors import Coded
+    from hw.formats.grammar import AnyFormat
+    from sweeps.tensors import Coded, Tensor
 
 FINE = 0
 ARRAYS = (".npy", ".npz")
@@ -31,6 +32,11 @@ OVERFLOWS = (
     *("to_infinity", "wrap", "wrap_sign_magnitude"),
 )
 """Values of `hw.formats.Rounding` and `Overflow`, which the command line need not load."""
+PARTIALS = ("error", "pad")
+NANS = ("error", "zero", "maximum", "block")
+_CODE_OPTIONS = ("scale", "rounding", "overflow", "nan")
+_BLOCK_OPTIONS = ("axis", "partial", "rounding", "nan")
+_MIXTURE_OPTIONS = ("axis", "partial", "nan")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +44,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "file", type=Path, metavar="FILE", help="of numbers: .npy, .npz or .safetensors"
     )
-    parser.add_argument("--format", required=True, metavar="FORMAT", help="such as e4m3fn, int4")
+    parser.add_argument(
+        "--format", required=True, metavar="FORMAT", help="such as e4m3fn, int4, mxfp4, bitmod4"
+    )
     parser.add_argument(
         *("-o", "--output"),
         type=Path,
@@ -49,22 +57,24 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--scale",
         type=_scale,
-        default=1.0,
         metavar="SCALE",
         help="divide by this first: a number, or max: largest onto largest, per tensor (1)",
     )
+    parser.add_argument(
+        "--axis", type=_integer, metavar="N", help="along which blocks lie; -1: the last (-1)"
+    )
+    _add_word(parser, "partial", PARTIALS, "a last block that is not full")
     _add_word(parser, "rounding", ROUNDINGS, "of a number between two of the format")
     _add_word(parser, "overflow", OVERFLOWS, "of a number beyond the largest")
-    _add_word(parser, "nan", ("error", "zero", "maximum"), "what NaN becomes if there is none")
+    _add_word(parser, "nan", NANS, "what NaN becomes if there is none; block: its whole block")
     add_json(parser)
 
 
 def _add_word(parser: argparse.ArgumentParser, name: str, words: Sequence[str], text: str) -> None:
-    """Add an option whose first word is the default."""
+    """Add an option whose first word is what happens without it."""
     parser.add_argument(
         f"--{name}",
         type=word(*words),
-        default=words[0],
         metavar="NAME",
         help=f"{text}: {', '.join(words)} ({words[0]})",
     )
@@ -72,22 +82,20 @@ def _add_word(parser: argparse.ArgumentParser, name: str, words: Sequence[str], 
 
 def cast(arguments: argparse.Namespace) -> int:
     """``macloom cast FILE --format FORMAT -o FILE``."""
-    from hw.formats import Overflow, Rounding, parse_element
+    from hw.formats import Format, parse
 
-    format = parse_element(arguments.format)
+    format = parse(arguments.format)
+    options = _options(arguments, format)
     if arguments.output.suffix not in OUTPUTS:
         raise ValueError(f"{arguments.output}: the output ends in {' or '.join(OUTPUTS)}")
+    if arguments.output.suffix == SAFETENSORS and not isinstance(format, Format):
+        raise ValueError(f"{arguments.output}: {format} has blocks, which only .npz files hold")
     check_writable(arguments.output.parent)
-    modes = {
-        "rounding": Rounding(arguments.rounding),
-        "overflow": Overflow(arguments.overflow),
-        "nan": arguments.nan,
-    }
     given = read_values(arguments.file)
     done = {}
     for name, values in given.items():
         try:
-            done[name] = coded(values, format, arguments.scale, modes)
+            done[name] = tensor_in(values, format, **options)
         except ValueError as error:
             raise ValueError(f"{arguments.file}: {name}: {error}") from None
     _write(arguments.output, done)
@@ -99,10 +107,41 @@ def cast(arguments: argparse.Namespace) -> int:
     return FINE
 
 
-def coded(
-    values: NDArray[Any], format: Format, scale: float | str, modes: Mapping[str, Any]
-) -> Coded:
-    """Return the codes of a tensor at a scale, which may be the word "max"."""
+def _options(arguments: argparse.Namespace, format: AnyFormat) -> dict[str, Any]:
+    """Return the options given, as arguments of `tensor_in`; refuse what the format has not."""
+    from hw.formats import Format, Overflow, Rounding
+    from hw.formats.block import BlockFormat
+
+    kinds = ((Format, _CODE_OPTIONS), (BlockFormat, _BLOCK_OPTIONS))
+    known = next((names for kind, names in kinds if isinstance(format, kind)), _MIXTURE_OPTIONS)
+    names = dict.fromkeys((*_CODE_OPTIONS, *_BLOCK_OPTIONS))
+    options = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    for name in options:
+        if name not in known:
+            others = ", ".join(f"--{each}" for each in known)
+            raise ValueError(f"--{name} means nothing to {format}, which takes {others}")
+    for name, mode in (("rounding", Rounding), ("overflow", Overflow)):
+        if name in options:
+            options[name] = mode(options[name])
+    return options
+
+
+def tensor_in(values: NDArray[Any], format: AnyFormat, **options: Any) -> Tensor:
+    """Return a tensor in a format; a `scale` may be the word "max".
+
+    Options and errors are those of `sim.golden.quantize` for a format of blocks, else of
+    `sim.golden.encode`.
+    """
+    from hw.formats import Format
+
+    if isinstance(format, Format):
+        return _coded(values, format, **options)
+    from sim.golden import quantize
+
+    return quantize(values, format, **options)
+
+
+def _coded(values: NDArray[Any], format: Format, scale: float | str = 1.0, **modes: Any) -> Coded:
     from sweeps.quantize import full_scales
     from sweeps.tensors import Coded
 
@@ -129,11 +168,11 @@ def read_values(path: Path) -> dict[str, NDArray[Any]]:
 
         found = {name: tensor.values for name, tensor in load_safetensors(path).items()}
     elif path.suffix in ARRAYS:
-        from sweeps.tensors import CODES, arrays_of, load_npz
+        from sweeps.tensors import CODES, arrays_of, load_npz, values_of
 
         found = arrays_of(path)
         if any(name.endswith(CODES) for name in found):
-            found = {name: tensor.values for name, tensor in load_npz(path).items()}
+            found = {name: values_of(tensor) for name, tensor in load_npz(path).items()}
     else:
         raise ValueError(f"{path}: tensors come from {', '.join(ARRAYS)} or {SAFETENSORS} files")
     if not found:
@@ -141,7 +180,7 @@ def read_values(path: Path) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _write(path: Path, tensors: Mapping[str, Coded]) -> None:
+def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     if path.suffix == SAFETENSORS:
         from sweeps.safetensor_files import save_safetensors
 
@@ -164,29 +203,45 @@ def _scale(text: str) -> float | str:
     return value
 
 
-def _record(name: str, values: NDArray[Any], tensor: Coded) -> dict[str, Any]:
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+
+
+def _record(name: str, values: NDArray[Any], tensor: Tensor) -> dict[str, Any]:
     """Return what was done to a tensor; errors are over its finite numbers."""
     import numpy as np
 
+    from sweeps.tensors import Coded, values_of
+
     exact = values.astype("f8")
     with np.errstate(invalid="ignore", over="ignore"):
-        error = np.abs(tensor.values - exact)
+        error = np.abs(values_of(tensor) - exact)
         known = np.isfinite(error)
         noise, signal = (float((part[known] ** 2).sum()) for part in (error, exact))
-    return {
+    row = {
         "name": name,
-        "shape": list(tensor.codes.shape),
+        "shape": list(values.shape),
         "format": tensor.format.name,
-        "scale": float(tensor.scale),
         "largest_error": float(error[known].max(initial=0.0)),
         "sqnr_db": 10 * math.log10(signal / noise) if 0 < signal < math.inf and noise else None,
+    }
+    if isinstance(tensor, Coded):
+        return row | {"bits_per_element": tensor.format.bits, "scale": float(tensor.scale)}
+    return row | {
+        "bits_per_element": float(tensor.format.bits_per_element),
+        "axis": tensor.axis,
+        "block_size": tensor.format.block_size,
     }
 
 
 def _line(row: dict[str, Any]) -> str:
     shape = "×".join(map(str, row["shape"])) or "scalar"
+    scale = f", scale {row['scale']:.6g}" if "scale" in row else f" along axis {row['axis']}"
     sqnr = "" if row["sqnr_db"] is None else f", SQNR {row['sqnr_db']:.1f} dB"
     return (
-        f"{row['name']}: {shape} {row['format']}, scale {row['scale']:.6g}, "
-        f"largest error {row['largest_error']:.3g}{sqnr}"
+        f"{row['name']}: {shape} {row['format']}{scale}, {row['bits_per_element']:.6g} bits per "
+        f"element, largest error {row['largest_error']:.3g}{sqnr}"
     )

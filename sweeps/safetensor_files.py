@@ -22,7 +22,7 @@ from hw.formats import Format, parse_element
 from hw.formats.dtypes import DTYPES, from_dtype, to_dtype
 from sim.golden.convert import code_type
 from sweeps.files import write_whole
-from sweeps.tensors import SCALE, Coded, checked_names
+from sweeps.tensors import SCALE, Coded, Tensor, check_names
 
 METADATA = "macloom.formats"
 _TYPES = {
@@ -39,21 +39,24 @@ _TYPES = {
 """Type in the file → name of the element type, which the library takes for writing."""
 
 
-def save_safetensors(path: Path, tensors: Mapping[str, Coded]) -> None:
-    """Write tensors as a safetensors file, whole or not at all.
+def save_safetensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors of single codes as a safetensors file, whole or not at all.
 
     Raises
     ------
     hw.errors.MissingTool
         If the library is not installed.
     ValueError, OSError
-        As `sweeps.tensors.save_npz`.
+        As `sweeps.tensors.save_npz`, and for tensors of blocks.
 
     """
+    check_names(tensors)
     library = _library()
     kept: list[NDArray[Any]] = []  # the library reads their memory
     specs = {}
-    for name, tensor in checked_names(tensors).items():
+    for name, tensor in tensors.items():
+        if not isinstance(tensor, Coded):
+            raise ValueError(f"{name}: {tensor.format} has blocks, which only .npz files hold")
         specs[name] = _spec(library, kept, _stored_type(tensor.format), tensor.codes)
         if tensor.is_scaled:
             specs[name + SCALE] = _spec(library, kept, "float64", tensor.scale)

@@ -1,13 +1,22 @@
 """Floor 4. Tensors as codes of a stated format, and the `.npz` files they are kept in.
 
-A file holds, for each tensor NAME, the entries ``NAME.codes`` (unsigned integers, one code each),
-``NAME.format`` (the format's name) and ``NAME.scale`` (float64, left out where it is 1).
+A file holds, for each tensor NAME, the entries ``NAME.codes`` (unsigned integers, one code each, in
+the shape of the values) and ``NAME.format`` (the format's name). For a format of single codes there
+is ``NAME.scale`` (float64, left out where it is 1). For a format of blocks there are
+
+- ``NAME.axis``: the axis along which the blocks lie, an integer from 0 on;
+- ``NAME.scale_codes``: unsigned integers, one per block: as many axes as the values, along the axis
+  one entry per block, the last of which may be shorter; a block of the whole tensor has one entry;
+- ``NAME.outer``: float32, the scale of scales, where the format has one: a single entry, or one per
+  row, in which case its length along the axis is 1;
+- ``NAME.ids``: for mixtures, the place of each block's codebook in the format, as many as scales.
+
+A value is the element's value times the scale's value times the outer scale.
 """
 
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hw.formats import Format, parse_element
-from sim.golden import decode, encode
-from sim.golden.convert import code_type
+from hw.formats import Format, parse
+from sim.golden import BlockTensor, MixtureTensor, decode, encode
+from sweeps.block_entries import codes_of, entries_of, tensor_of
 from sweeps.files import write_whole
 
 CODES, FORMAT, SCALE = ".codes", ".format", ".scale"
@@ -46,12 +55,7 @@ class Coded:
     def __post_init__(self) -> None:
         """Reject codes that are none, and scales that do not fit."""
         codes, scale = np.asarray(self.codes), np.asarray(self.scale, np.float64)
-        if codes.dtype.kind not in "iu":
-            raise ValueError(f"codes are integers, not {codes.dtype}")
-        top = (1 << self.format.bits) - 1
-        if codes.size and (int(codes.min()) < 0 or int(codes.max()) > top):
-            wrong = int(codes.min()) if codes.min() < 0 else int(codes.max())
-            raise ValueError(f"a code of {self.format} lies in 0..{top}, not {wrong}")
+        codes = codes_of(codes, "code", self.format)
         if not ((scale > 0) & (scale < np.inf)).all():
             raise ValueError("a scale is positive and finite")
         try:
@@ -60,7 +64,7 @@ class Coded:
             fits = False
         if not fits:
             raise ValueError(f"scale of shape {scale.shape} does not fit codes of {codes.shape}")
-        object.__setattr__(self, "codes", codes.astype(code_type(self.format), copy=False))
+        object.__setattr__(self, "codes", codes)
         object.__setattr__(self, "scale", scale)
 
     @classmethod
@@ -79,29 +83,46 @@ class Coded:
         return not (self.scale.ndim == 0 and float(self.scale) == 1.0)
 
 
-def save_npz(path: Path, tensors: Mapping[str, Coded]) -> None:
+Tensor = Coded | BlockTensor | MixtureTensor
+"""What a file holds under one name."""
+
+
+def values_of(tensor: Tensor) -> NDArray[np.float64]:
+    """Return what the codes of a tensor stand for, exactly; specials are nan and ±inf."""
+    return tensor.values if isinstance(tensor, Coded) else tensor.values()
+
+
+def save_npz(path: Path | str, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors as a `.npz` file, whole or not at all.
 
     Raises
     ------
     ValueError
-        If there are none, or a name is empty.
+        If there are none, a name is empty, or the parts of a tensor do not fit together.
     OSError
         If the file cannot be written.
 
     """
     entries: dict[str, Any] = {}
-    for name, tensor in checked_names(tensors).items():
-        entries[name + CODES] = tensor.codes
+    check_names(tensors)
+    for name, tensor in tensors.items():
         entries[name + FORMAT] = np.array(tensor.format.name)
-        if tensor.is_scaled:
-            entries[name + SCALE] = tensor.scale
+        if isinstance(tensor, Coded):
+            entries[name + CODES] = tensor.codes
+            if tensor.is_scaled:
+                entries[name + SCALE] = tensor.scale
+            continue
+        entries[name + CODES] = tensor.elements
+        try:
+            entries |= entries_of(name, tensor)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     buffer = io.BytesIO()
     np.savez(buffer, **entries)
-    write_whole(path, buffer.getvalue())
+    write_whole(Path(path), buffer.getvalue())
 
 
-def load_npz(path: Path) -> dict[str, Coded]:
+def load_npz(path: Path | str) -> dict[str, Tensor]:
     """Return the tensors of a file of `save_npz`.
 
     Raises
@@ -112,20 +133,21 @@ def load_npz(path: Path) -> dict[str, Coded]:
         If it cannot be read.
 
     """
-    entries = arrays_of(path)
+    entries = arrays_of(Path(path))
     names = [key.removesuffix(CODES) for key in entries if key.endswith(CODES)]
     if not names:
         raise ValueError(f"{path}: has no codes (entries NAME{CODES} with NAME{FORMAT})")
-    return {name: _tensor(path, name, entries) for name in names}
+    return {name: _tensor(Path(path), name, entries) for name in names}
 
 
-def _tensor(path: Path, name: str, entries: Mapping[str, NDArray[Any]]) -> Coded:
+def _tensor(path: Path, name: str, entries: Mapping[str, NDArray[Any]]) -> Tensor:
     if name + FORMAT not in entries:
         raise ValueError(f"{path}: {name} has no format (entry {name}{FORMAT})")
     try:
-        format = parse_element(str(entries[name + FORMAT]))
-        scale = entries.get(name + SCALE, np.array(1.0))
-        return Coded(entries[name + CODES], format, scale)
+        format, codes = parse(str(entries[name + FORMAT])), entries[name + CODES]
+        if not isinstance(format, Format):
+            return tensor_of(name, codes, format, entries)
+        return Coded(codes, format, entries.get(name + SCALE, np.array(1.0)))
     except (ValueError, TypeError) as error:
         raise ValueError(f"{path}: {name}: {error}") from None
 
@@ -147,13 +169,13 @@ def arrays_of(path: Path) -> dict[str, NDArray[Any]]:
         if isinstance(found, np.ndarray):
             return {path.stem: found}
         return {key: found[key] for key in found.files}
-    except (ValueError, EOFError, KeyError, OSError, zipfile.BadZipFile) as error:
-        detail = " ".join(str(error).split())
+    except Exception as error:  # of NumPy, zipfile, zlib, tokenize: a dozen types, none of ours
+        detail = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path}: not an array file of NumPy: {detail}") from None
 
 
-def checked_names(tensors: Mapping[str, Coded]) -> Mapping[str, Coded]:
-    """Return the tensors, or raise ValueError if there are none or two entries would clash."""
+def check_names(tensors: Mapping[str, object]) -> None:
+    """Raise ValueError if there are no tensors or entries of two would clash."""
     if not tensors:
         raise ValueError("there are no tensors to write")
     for name in tensors:
@@ -161,4 +183,3 @@ def checked_names(tensors: Mapping[str, Coded]) -> Mapping[str, Coded]:
             raise ValueError(f"a tensor has a name, not {name!r}")
         if name.endswith((CODES, FORMAT, SCALE)):
             raise ValueError(f"{name!r} ends like an entry of a tensor ({CODES} {FORMAT} {SCALE})")
-    return tensors

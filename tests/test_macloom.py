@@ -23,7 +23,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 def test_the_examples_in_the_docstrings():
     failed, tried = doctest.testmod(macloom)
-    assert (failed, tried >= 6) == (0, True)
+    assert (failed, tried >= 10) == (0, True)
 
 
 def test_parse_and_cast():
@@ -32,6 +32,35 @@ def test_parse_and_cast():
     for format in ("fixed<8,4>", macloom.parse("fixed<8,4>")):
         cast = macloom.cast(values, format)
         assert np.array_equal(cast, np.clip(np.rint(values * 16) / 16, -8, 127 / 16))
+
+
+def test_codes_and_values():
+    values = np.linspace(-9, 9, 37)
+    for format in ("e3m2fn", macloom.parse("e3m2fn")):
+        codes = macloom.encode(values, format, rounding=macloom.Rounding.TOWARD_ZERO)
+        assert codes.dtype == np.uint8
+        cast = macloom.cast(values, format, rounding=macloom.Rounding.TOWARD_ZERO)
+        assert np.array_equal(macloom.decode(codes, format), cast)
+    for call in (macloom.encode, macloom.decode):
+        with pytest.raises(ValueError, match="'mxfp4' is a format of blocks"):
+            call([1], "mxfp4")
+
+
+def test_tensors_of_all_kinds_in_one_file(tmp_path):
+    values = np.linspace(-9, 9, 64)
+    tensors = {
+        name: macloom.quantize(values, name) for name in ("int4", "nvfp4", "bitmod3<16,fp16>")
+    }
+    kinds = [macloom.Coded, macloom.BlockTensor, macloom.MixtureTensor]
+    assert [type(tensor) for tensor in tensors.values()] == kinds
+    assert isinstance(tensors["nvfp4"].format, macloom.BlockFormat)
+    assert isinstance(tensors["bitmod3<16,fp16>"].format, macloom.MixtureFormat)
+    file = str(tmp_path / "w.npz")
+    macloom.save_npz(file, tensors)
+    found = macloom.load_npz(file)
+    assert np.array_equal(found["int4"].values, macloom.cast(values, "int4"))
+    for name in ("nvfp4", "bitmod3<16,fp16>"):
+        assert np.array_equal(found[name].values(), macloom.cast(values, name))
 
 
 def test_design_takes_names_and_formats():
