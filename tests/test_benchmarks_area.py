@@ -97,7 +97,7 @@ def test_table_tells_each_row(small):
     ]
     text = area.table(results, {"dot": rows[0].group})
     lines = text.splitlines()
-    assert "1 of 2 as asked" in lines[-1]
+    assert "1 of 2 as asked" in lines[-2]
     first, second, third = (
         line.split() for line in lines if line.startswith("  int3 ") or "e2m1fn" in line
     )

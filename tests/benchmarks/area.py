@@ -191,6 +191,7 @@ def table(results: Sequence[Result], groups: Mapping[str, Group]) -> str:
     if asked:
         met = sum(bool(result.met) for result in asked)
         lines += ["", f"{met} of {len(asked)} as asked in LUT and in sites on {ASKED_ON}"]
+    lines.append("baseline: sites of behavioural Verilog; peer: LUT; ratios: over our sites")
     return "\n".join([*lines, ""])
 
 
