@@ -181,7 +181,7 @@ def table(results: Sequence[Result], groups: Mapping[str, Group]) -> str:
         group = groups[key]
         lines += [
             "",
-            f"{target}: {group.title}, {group.unit} (ratios: ×, more is better)",
+            f"{target}: {group.title}, {group.unit}",
             _COLUMNS,
         ]
         lines += [
