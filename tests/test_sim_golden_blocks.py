@@ -341,3 +341,10 @@ def test_quotients_stay_on_their_side(value: float, odd: int, power: int, near: 
 def test_any_row_equals_the_specification(name: str, row: list[float]) -> None:
     values = np.array(row, np.float32)
     assert check(parse(name), values, partial="pad", nan="maximum") == len(row)
+
+
+def test_mixtures_keep_their_own_rounding():
+    values = np.ones(128, np.float32)
+    for work in (quantize, cast_blocks):
+        with pytest.raises(ValueError, match="bitmod4 has a rounding of its own, not toward_zero"):
+            work(values, parse("bitmod4"), rounding=Rounding.TOWARD_ZERO)

@@ -107,7 +107,8 @@ def quantize(
         Axis along which blocks, and rows of `Outer.ROW`, lie. A block of the whole tensor
         (block_size None) takes all axes.
     nan, partial, rounding
-        See `BlockFormat.quantize`; mixtures have their own rounding and no policy "block".
+        See `BlockFormat.quantize`; mixtures have their own rounding, of which nothing else than
+        the default may be said, and no policy "block".
 
     Raises
     ------
@@ -117,6 +118,7 @@ def quantize(
 
     """
     if isinstance(format, MixtureFormat):
+        _check_rounding(format, rounding)
         return quantize_mixture(values, format, axis, nan, partial)
     work = Work(values, format, axis, nan, partial, rounding)
     elements = np.empty((work.rows.count, work.rows.length), code_type(format.element))
@@ -130,6 +132,11 @@ def quantize(
         work.rows.join(work.outer.astype(np.float32), shared=work.outer.size == 1),
         work.rows.axis,
     )
+
+
+def _check_rounding(format: MixtureFormat, rounding: Rounding) -> None:
+    if rounding is not Rounding.TIES_TO_EVEN:
+        raise ValueError(f"{format} has a rounding of its own, not {rounding.value}")
 
 
 def cast_blocks(
@@ -155,6 +162,7 @@ def cast_blocks(
 
     """
     if isinstance(format, MixtureFormat):
+        _check_rounding(format, rounding)
         return quantize_mixture(values, format, axis, nan, partial).values()
     floats = as_floats(values)
     narrow = floats.dtype == np.float32 and fits_float32(format)
