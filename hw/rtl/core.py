@@ -21,7 +21,7 @@ from hw.plan import (
 from hw.rtl.accumulate import SPECIAL_FLAGS, Accumulator
 from hw.rtl.bits import any_of
 from hw.rtl.lane import Lane
-from hw.rtl.library import place
+from hw.rtl.library import place, place_lanes
 from hw.rtl.merged import MergedAccumulator, MergedLane, build_chains, connect_placed
 from hw.rtl.merged_window import MergedWindowAccumulator, MergedWindowLane, build_maximum
 from hw.rtl.sums import SignPairs, Summand, build_sums, pending_bit
@@ -59,7 +59,8 @@ class Core(wiring.Component):
         """Connect lanes, tree and accumulator."""
         m = Module()
         plan = self.plan
-        lanes = self._lanes(m, platform)
+        lanes = [_lane(plan.lane) for _ in range(plan.lanes)]
+        place_lanes(m, platform, lanes, self.weight, self.activation)
         accumulator: AnyAccumulator
         if isinstance(plan.accumulate, AccumulatePlan):
             accumulator = Accumulator(plan.accumulate)
@@ -144,20 +145,6 @@ class Core(wiring.Component):
             m.d.comb += [pair.weight.eq(Cat(*tops[0][two])), pair.activation.eq(Cat(*tops[1][two]))]
             signs += list(pair.negate)
         return signs
-
-    def _lanes(self, m: Module, platform: object) -> list[AnyLane]:
-        plan = self.plan.lane
-        weight_bits, activation_bits = plan.weight.format.bits, plan.activation.format.bits
-        lanes: list[AnyLane] = []
-        for i in range(self.plan.lanes):
-            lane = _lane(plan)
-            place(m, platform, "lane", lane, i)
-            m.d.comb += [
-                lane.weight.eq(self.weight.word_select(i, weight_bits)),
-                lane.activation.eq(self.activation.word_select(i, activation_bits)),
-            ]
-            lanes.append(lane)
-        return lanes
 
 
 def _lane(

@@ -18,7 +18,7 @@ from hw.plan import (
 from hw.rtl.bits import any_of
 from hw.rtl.floating import FloatAccumulator, FloatLane
 from hw.rtl.lane import Lane
-from hw.rtl.library import place
+from hw.rtl.library import place, place_lanes
 from hw.rtl.merged import MergedLane, build_chains
 from hw.rtl.sums import Summand, build_sums, pending_bit
 from hw.rtl.tree import Addend, build_tree
@@ -79,7 +79,8 @@ class FloatCore(wiring.Component):
         """Connect lanes, tree, scales and accumulator."""
         m = Module()
         plan = self.plan
-        lanes = self._lanes(m, platform)
+        lanes = [_lane(plan.lane) for _ in range(plan.lanes)]
+        place_lanes(m, platform, lanes, self.weight, self.activation)
         accumulator = FloatAccumulator(plan.accumulate)
         place(m, platform, "accumulate", accumulator, clocked=True)
         m.d.comb += [
@@ -156,20 +157,6 @@ class FloatCore(wiring.Component):
             accumulator.exponent.eq(scales.exponent),
         ]
         return [scales.nan] if plan.scale.flagged else []
-
-    def _lanes(self, m: Module, platform: object) -> list[AnyLane]:
-        plan = self.plan.lane
-        weight_bits, activation_bits = plan.weight.format.bits, plan.activation.format.bits
-        lanes: list[AnyLane] = []
-        for i in range(self.plan.lanes):
-            lane = _lane(plan)
-            place(m, platform, "lane", lane, i)
-            m.d.comb += [
-                lane.weight.eq(self.weight.word_select(i, weight_bits)),
-                lane.activation.eq(self.activation.word_select(i, activation_bits)),
-            ]
-            lanes.append(lane)
-        return lanes
 
 
 def final_tree(row: SumRow) -> SumTree:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -84,3 +86,19 @@ def place(
         m.submodules[name] = platform.instance(platform.prefix + module, component, clocked)
     else:
         m.submodules[name] = component
+
+
+def place_lanes(
+    m: Module,
+    platform: object,
+    lanes: Iterable[wiring.Component],
+    weight: Value,
+    activation: Value,
+) -> None:
+    """Add equal lanes to a module and connect lane i to word i of both operands."""
+    for number, lane in enumerate(lanes):
+        place(m, platform, "lane", lane, number)
+        m.d.comb += [
+            lane.weight.eq(weight.word_select(number, len(lane.weight))),
+            lane.activation.eq(activation.word_select(number, len(lane.activation))),
+        ]
