@@ -123,7 +123,8 @@ def double_rounding() -> Iterator[Case]:
     for name, text in SMALL.items():
         format = parse_element(text)
         one = format.encode(1)
-        middle = (format.decode(one) + format.decode(one + 1)) / 2  # type: ignore[operator]
+        twice = format.integer(one) + format.integer(one + 1)
+        middle = twice * Fraction(2) ** (format.lsb_exponent - 1)
         odd = one % 2 == 1
         towards = -np.inf if odd else np.inf  # away from the even neighbour of the tie
         value = np.nextafter(np.float64(float(middle)), towards)

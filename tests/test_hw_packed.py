@@ -258,7 +258,10 @@ def test_without_primitives_in_amaranth():
     component = build(plan(design, XCUP))
     rng = np.random.default_rng(5)
     weights, activations = rng.integers(-128, 128, (2, 9)), rng.integers(-128, 128, (1, 9))
-    pack = lambda codes: sum((int(v) & 255) << 8 * i for i, v in enumerate(codes.flat))  # noqa: E731
+
+    def pack(codes):
+        return sum((int(v) & 255) << 8 * i for i, v in enumerate(codes.flat))
+
     seen = []
 
     async def bench(ctx):

@@ -7,7 +7,7 @@ import re
 from hw.formats.base import MAXIMUM_TABLE_BITS, Specials
 from hw.formats.minifloat import MinifloatFormat
 from hw.formats.rules import Rule, whole
-from hw.formats.spelling import KINDS
+from hw.formats.spelling import KINDS, default_bias
 
 PATTERN = re.compile(
     r"(?P<unsigned>u?)e(?P<exponent>\d{1,3})m(?P<fraction>\d{1,3})"
@@ -20,11 +20,12 @@ P3109_PATTERN = re.compile(
 
 
 def _minifloat(match: re.Match[str]) -> MinifloatFormat:
+    exponent_bits, kind = int(match["exponent"]), KINDS[match["kind"] or ""]
     return MinifloatFormat(
-        int(match["exponent"]),
+        exponent_bits,
         int(match["fraction"]),
-        KINDS[match["kind"] or ""],
-        whole(match["bias"]) if match["bias"] else None,  # type: ignore[arg-type]  # see `bias`
+        kind,
+        whole(match["bias"]) if match["bias"] else default_bias(exponent_bits, kind),
         signed=not match["unsigned"],
         subnormals=not match["daz"],
         negative_zero=not match["uz"],

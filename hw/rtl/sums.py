@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out
 from hw.plan import Sign, SumRow, SumTree, Word
 from hw.rtl.bits import extend, named
 from hw.rtl.library import Library, place
-from hw.rtl.xilinx import carry_chain, dual_lut, native
+from hw.rtl.xilinx import Function, carry_chain, dual_lut, native
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,9 @@ def _ternary(
     return carry_chain(m, library, "chain", Cat(*selects), Cat(*majority[:width]), carry)
 
 
-def _functions(inverted: int | None):  # type: ignore[no-untyped-def]
+def _functions(inverted: int | None) -> tuple[Function, Function]:
+    """Return majority and sum of three words' bits, one of them inverted by the fifth input."""
+
     def words(values: tuple[int, ...]) -> list[int]:
         bits = list(values[:3])
         if inverted is not None:

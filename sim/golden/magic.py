@@ -12,6 +12,7 @@ bytes ten times that of a product: hence clips and products below.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -80,7 +81,7 @@ def suits(format: Format, float_type: Any) -> bool:
     return fits and top + span < layout.bias and format.lsb_exponent > 1 - layout.bias
 
 
-class Magic:
+class Magic(ABC):
     """One format in one float type, with buffers for pieces of so many elements.
 
     Parameters
@@ -102,13 +103,13 @@ class Magic:
         self.buffer = np.empty(size, layout.float_type)
         self._nan = not format.has_specials
 
+    @abstractmethod
     def cast(self, source: Floats, out: Floats) -> None:
         """Write the format's values nearest to `source`; raise ValueError for NaN it has not."""
-        raise NotImplementedError
 
+    @abstractmethod
     def encode(self, source: Floats, out: Any) -> None:
         """Write their codes; errors as `cast`."""
-        raise NotImplementedError
 
     def _clipped(self, source: Floats) -> Floats:
         """Return `source` within the format's range, in the buffer; NaN resolved or refused."""

@@ -6,6 +6,7 @@ significant bits the numbers have at which its result turns (see `sim.golden.quo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -64,7 +65,7 @@ class MagicWay:
         self._run(source, out)
 
 
-class _WithNan:
+class _WithNan(ABC):
     """What the slower ways share: NaN is told apart before, and resolved after."""
 
     def __init__(self, format: Format, modes: Modes, codes: bool) -> None:
@@ -82,8 +83,9 @@ class _WithNan:
         if has_nan:
             out[np.isnan(source)] = self._nan
 
+    @abstractmethod
     def _convert(self, source: Array, random: Array | None, out: Array) -> None:
-        raise NotImplementedError
+        """Convert what is not NaN."""
 
 
 class StairWay(_WithNan):

@@ -1,10 +1,12 @@
 """Conversion of 10^7 floats to small formats, against ml_dtypes; one thread."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 from measure import Row, least_seconds
+from numpy.typing import NDArray
 
 from hw.formats import Rounding, parse_element
 from sim.golden import cast, encode
@@ -36,7 +38,7 @@ def rows() -> Iterator[Row]:
     yield _alone("encode to e4m3fn codes, toward zero", encode, single, format, 1.0, mode)
 
 
-def _against(name, dtype, values) -> Iterator[Row]:  # type: ignore[no-untyped-def]
+def _against(name: str, dtype: type, values: NDArray[Any]) -> Iterator[Row]:
     format, kind = parse_element(name), "" if values.dtype == np.float32 else f" of {values.dtype}"
     ours, back, codes, peer = least_seconds(
         lambda: cast(values, format),
@@ -50,6 +52,6 @@ def _against(name, dtype, values) -> Iterator[Row]:  # type: ignore[no-untyped-d
     yield Row(f"encode to {name} codes{kind}", million / codes, "M/s", million / peer, "ml_dtypes")
 
 
-def _alone(what, convert, *arguments) -> Row:  # type: ignore[no-untyped-def]
+def _alone(what: str, convert: Callable[..., object], *arguments: Any) -> Row:
     (ours,) = least_seconds(lambda: convert(*arguments))
     return Row(what, COUNT / ours / 1e6, "M/s")
