@@ -1,0 +1,74 @@
+"""Floor 2a: registers placed in a finished netlist by a model of its delays.
+
+`insert` takes the modules of an emitted design as Yosys writes them in JSON, gives every
+combinational net the stage in which it is ready, and puts registers on every connection that leads
+to a later stage; `valid`, `last` and the reset pass the same number of stages. So the pipelined
+design does what the plain one does, that many cycles later, whatever its structure.
+
+Adder rows and other small modules stay whole where they fit into a cycle, so that they map as they
+do without registers; longer ones are cut inside, lanes always. Where a LUT of six inputs holds what
+is selected and its sum, rows are never cut: it would take two LUTs a bit. Logic that a register of
+the design feeds (the loop of an accumulator or of an alignment window) is never cut.
+
+The delays are those of an ECP5 of speed grade 6, as nextpnr 0.11 routes single rows between
+registers; other targets are cut in the same proportions.
+"""
+
+from __future__ import annotations
+
+import math
+
+from hw.pipeline.delays import CROWDING, levels
+from hw.pipeline.job import Job, Pipelined
+from hw.pipeline.netlist import Netlist
+from hw.pipeline.placing import TooShort
+
+__all__ = ["Pipelined", "insert", "levels", "stages_for"]
+
+
+def insert(netlist: Netlist, top: str, stages: int, lut_inputs: int) -> Pipelined:
+    """Return a design with registers for so many stages, placed for the shortest cycle.
+
+    Raises
+    ------
+    ValueError
+        If there are no registers to lead to.
+
+    """
+    free = Job(netlist, top, lut_inputs)
+    low, high = 0.0, free.run(0).path_ns
+    best = None
+    for _ in range(24):
+        middle = (low + high) / 2
+        try:
+            needed = free.within(middle).stages_needed()
+        except TooShort:
+            low = middle
+            continue
+        if needed <= stages:
+            best, high = middle, middle
+        else:
+            low = middle
+    period = high if best is None else best
+    return free.within(period * (1 + 1e-9)).run(stages)
+
+
+def stages_for(netlist: Netlist, top: str, period_ns: float, lut_inputs: int) -> int:
+    """Return the fewest stages for a clock, with `CROWDING` of room for the routing.
+
+    Raises
+    ------
+    ValueError
+        If a part that is never cut takes longer; the message tells the shortest period.
+
+    """
+    free = Job(netlist, top, lut_inputs)
+    try:
+        free.within(period_ns, strict=True).stages_needed()
+        return free.within(period_ns / CROWDING).stages_needed()
+    except TooShort as fault:
+        needed = fault.path_ns if fault.path_ns > period_ns else fault.path_ns * CROWDING
+        raise ValueError(
+            f"no registers can be placed within {fault.part}, which takes {needed:.2f} ns, "
+            f"more than {period_ns:.2f} ns: at most {math.floor(1000 / needed)} MHz"
+        ) from None

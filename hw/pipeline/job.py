@@ -1,0 +1,130 @@
+"""Floor 2a: one attempt to place the registers of a design for paths of a given length."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hw.pipeline.delays import REGISTER_NS, Moment
+from hw.pipeline.netlist import Module, Netlist, read_modules
+from hw.pipeline.placing import Placed, Placing
+from hw.pipeline.writing import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Pipelined:
+    """A netlist with its registers.
+
+    Parameters
+    ----------
+    netlist
+        The modules, in Yosys' JSON.
+    chains
+        Length of a chain of registers without a tap to how many of them there are, in all
+        instances.
+    path_ns
+        Longest path between registers by the model.
+
+    """
+
+    netlist: Netlist
+    chains: Mapping[int, int]
+    path_ns: float
+
+    @property
+    def registers(self) -> int:
+        """Flip-flops that were added, in all instances."""
+        return sum(length * count for length, count in self.chains.items())
+
+
+class Job:
+    """One attempt to place registers: first without a limit, then `within` one.
+
+    What is never cut may take longer if it must not be `strict`; nothing then comes before it.
+    """
+
+    def __init__(self, netlist: Netlist, top: str, lut_inputs: int) -> None:
+        self.strict = False
+        self.netlist = netlist
+        self.modules = read_modules(netlist)
+        self.budget = math.inf
+        self.lut_inputs = lut_inputs
+        self.keeps_rows = lut_inputs >= 6
+        self.made: dict[Any, Placed] = {}
+        self.inner: dict[str, float] = {}
+        self.copies = 1
+        self.core = self._core(self.modules[top])
+
+    def within(self, period_ns: float, strict: bool = False) -> Job:
+        """Return a new attempt for the same design and another length of paths."""
+        job = copy.copy(self)
+        job.budget, job.strict, job.made = period_ns - REGISTER_NS, strict, {}
+        return job
+
+    def _core(self, module: Module) -> Module:
+        """Return the module whose lanes and tree are to be cut: the top one, or a tile's cell."""
+        kinds = {cell.kind for cell in module.holding}
+        if not module.plain and len(kinds) == 1 and (kind := kinds.pop()) in self.modules:
+            self.copies *= len(module.holding)
+            return self._core(self.modules[kind])
+        if not module.sequential:
+            raise ValueError(f"{module.name} has no registers that a pipeline could lead to")
+        return module
+
+    def stages_needed(self) -> int:
+        """Return the stages that paths within the budget ask for."""
+        return self._place_core(None)[1]
+
+    def run(self, stages: int) -> Pipelined:
+        """Return the netlist with registers for so many stages."""
+        placed, _ = self._place_core(stages)
+        writer = Writer(self)
+        writer.write(self.core, placed, in_place=True)
+        return Pipelined(
+            self.netlist | {"modules": writer.modules},
+            {length: n * self.copies for length, n in writer.chains(self.core.name).items()},
+            round(placed.path_ns + REGISTER_NS, 3),
+        )
+
+    def _place_core(self, stages: int | None) -> tuple[Placed, int]:
+        core = self.core
+        arrivals = {
+            port: (Moment(0, 0.0),) * len(core.ports[port]) for port in core.inputs if port != "clk"
+        }
+        placing = Placing(self, core, arrivals)
+        placing.run()
+        needed = placing.close(stages)
+        return placing.placed(core.name), needed
+
+    def place(
+        self, module: Module, arrivals: Mapping[str, tuple[int, float]]
+    ) -> tuple[Placed, int]:
+        """Return a module placed for inputs ready at these times, and the stage it starts in."""
+        start = min(stage for stage, _ in arrivals.values())
+        profile = {port: (stage - start, round(ns, 6)) for port, (stage, ns) in arrivals.items()}
+        key = (module.name, tuple(profile.items()))
+        if key not in self.made:
+            moments = {
+                port: (Moment(*profile[port]),) * len(module.ports[port]) for port in profile
+            }
+            placing = Placing(self, module, moments)
+            placing.run()
+            versions = sum(placed.name.startswith(module.name) for placed in self.made.values())
+            cut = placing.delayed or placing.kinds
+            name = f"{module.name}_piped{versions}" if cut else module.name
+            self.made[key] = placing.placed(name)
+        return self.made[key], start
+
+    def whole_ns(self, module: Module) -> float:
+        """Return the longest path between ports and registers of a module that is not cut."""
+        if module.name not in self.inner:
+            self.inner[module.name] = self.uncut(module).through()
+        return self.inner[module.name]
+
+    def uncut(self, module: Module) -> Placing:
+        """Return a module's nets to be placed without any limit, from inputs ready at once."""
+        moments = {port: (Moment(0, 0.0),) * len(module.ports[port]) for port in module.inputs}
+        return Placing(self.within(math.inf), module, moments)
