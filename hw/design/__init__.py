@@ -1,0 +1,64 @@
+"""Floor 1a: designs as values: what is computed, to the bit, and nothing about how.
+
+One accumulation core underlies all of them: on a clock edge with ``valid`` high,
+``sum = accumulator + Σ weight[i]·activation[i]``; ``total`` takes the sum (so it shows the running
+sum one cycle later) and the accumulator takes it too, or 0 if ``last`` is high, which ends the sum.
+"""
+
+from hw.design.base import (
+    DEFAULT_ACCUMULATOR,
+    DSP_STRUCTURES,
+    MAXIMUM_LANES,
+    MAXIMUM_PIPELINE,
+    MAXIMUM_SIDE,
+    SCALE_BIAS,
+    SCALE_MAXIMUM,
+    SCALE_NAN,
+    SPECIALS_POLICIES,
+    STRUCTURES,
+    Design,
+)
+from hw.design.kinds import (
+    KINDS,
+    BroadcastTile,
+    DotProduct,
+    Grid,
+    Mac,
+    MxDotProduct,
+    OutputStationaryArray,
+)
+from hw.design.operands import (
+    OPERAND_SPECIALS,
+    largest_shift,
+    signed_bits,
+    significand_bounds,
+    without_hardware,
+)
+from hw.design.record import from_record
+
+__all__ = [
+    "DEFAULT_ACCUMULATOR",
+    "DSP_STRUCTURES",
+    "KINDS",
+    "MAXIMUM_LANES",
+    "MAXIMUM_PIPELINE",
+    "MAXIMUM_SIDE",
+    "OPERAND_SPECIALS",
+    "SCALE_BIAS",
+    "SCALE_MAXIMUM",
+    "SCALE_NAN",
+    "SPECIALS_POLICIES",
+    "STRUCTURES",
+    "BroadcastTile",
+    "Design",
+    "DotProduct",
+    "Grid",
+    "Mac",
+    "MxDotProduct",
+    "OutputStationaryArray",
+    "from_record",
+    "largest_shift",
+    "signed_bits",
+    "significand_bounds",
+    "without_hardware",
+]

@@ -1,0 +1,89 @@
+"""Floor 1a: designs from plain records, such as those of YAML files and sidecars."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from hw.accumulators import Accumulator, AccumulatorKind, parse_accumulator
+from hw.design.base import Design
+from hw.design.checks import one_of
+from hw.design.kinds import KINDS
+from hw.formats import FixedFormat, Format, parse_element
+
+_GRID_KEYS = ("rows", "columns", "lanes")
+_SIZE_KEYS = {
+    "mac": (),
+    "dot": ("lanes",),
+    "mxdot": ("lanes",),
+    "array": _GRID_KEYS,
+    "tile": _GRID_KEYS,
+}
+_COMMON_KEYS = (
+    *("kind", "weight", "activation", "accumulator", "specials", "structure", "pipeline"),
+)
+
+
+def from_record(record: Mapping[str, Any]) -> Design:
+    """Return the design a plain record describes (the inverse of `Design.to_record`).
+
+    Missing `activation` means the weight format; other missing keys take their defaults. Keys
+    must belong to the design's kind.
+
+    Raises
+    ------
+    ValueError
+        For an unknown key (the nearest is suggested), a missing one, or a value out of range.
+
+    """
+    if not isinstance(record, Mapping):
+        raise ValueError(f"a design is a mapping of keys to values, not {record!r}")
+    kind = record.get("kind")
+    one_of("kind", kind, tuple(KINDS))
+    assert isinstance(kind, str)
+    allowed = (*_COMMON_KEYS, *_SIZE_KEYS[kind])
+    for key in record:
+        if key not in allowed:
+            raise ValueError(f"design has no key {key!r}{_nearest(str(key), allowed)}")
+    if record.get("weight") is None:
+        raise ValueError("design needs a weight format")
+    sizes = {
+        key: _whole(key, record[key]) for key in _SIZE_KEYS[kind] if record.get(key) is not None
+    }
+    if "lanes" in sizes:
+        sizes["lane_count"] = sizes.pop("lanes")
+    weight = parse_element(str(record["weight"]))
+    activation = parse_element(str(record.get("activation") or record["weight"]))
+    settings: dict[str, Any] = {
+        key: str(record[key]) for key in ("specials", "structure") if record.get(key)
+    }
+    if record.get("pipeline") is not None:
+        settings["pipeline"] = _whole("pipeline", record["pipeline"])
+    usual = KINDS[kind].default_accumulator
+    accumulator = parse_accumulator(str(record.get("accumulator") or usual))
+    if isinstance(accumulator, FixedFormat):
+        accumulator = _fixed_accumulator(accumulator, weight, activation)
+    operands: dict[str, Any] = {"weight": weight, "activation": activation, **settings, **sizes}
+    return KINDS[kind](accumulator=accumulator, **operands)
+
+
+def _fixed_accumulator(format: FixedFormat, weight: Format, activation: Format) -> Accumulator:
+    step = weight.lsb_exponent + activation.lsb_exponent
+    if format.lsb_exponent != step:
+        raise ValueError(
+            f"an accumulator format has the step of the products, 2^{step} for "
+            f"{weight} × {activation}; {format} has 2^{format.lsb_exponent}"
+        )
+    return Accumulator(AccumulatorKind.SATURATE, bits=format.bits)
+
+
+def _nearest(word: str, choices: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, choices, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f" (keys: {', '.join(choices)})"
+
+
+def _whole(what: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{what} is a whole number, not {value!r}")
+    return value
