@@ -13,7 +13,7 @@ from costmodel.rows import narrow_luts
 from hw.formats import MinifloatFormat
 from hw.plan import MergedAccumulatePlan, MergedLanePlan, MergedRow, OperandPlan
 from hw.plan.cells import Chain, ChainBit, Lut, Netlist
-from hw.plan.merged import kill_netlist
+from hw.plan.merged_cells import kill_netlist
 
 
 @cache

@@ -12,7 +12,8 @@ from hw import synthesis
 from hw.design import from_record
 from hw.plan import plan, structures
 from hw.plan.cells import Chain, Lut, Netlist, function, pack
-from hw.plan.merged import lane_netlist, plan_chains, row_netlist
+from hw.plan.merged import plan_chains
+from hw.plan.merged_cells import lane_netlist, row_netlist
 from hw.plan.merged_window import maximum_netlist
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, placements, wiring

@@ -77,11 +77,7 @@ class CorePlan:
             found[self.maximum] += 1
         if self.lane.flags and self.lanes > 1:
             found[FlagTree(len(self.lane.flags), self.lanes)] += 1
-        if isinstance(self.tree, SumTree):
-            found.update(row for row, _ in self.tree.rows)
-        else:
-            for level in self.tree.levels:
-                found.update(row for row in level if row is not None)
+        found.update(self.tree.parts())
         return +found
 
 

@@ -79,11 +79,7 @@ class FloatCorePlan:
             found[self.scale] += 1
         if self.lane.flags and self.lanes > 1:
             found[FlagTree(len(self.lane.flags), self.lanes)] += 1
-        if isinstance(self.tree, SumTree):
-            found.update(row for row, _ in self.tree.rows)
-        else:
-            for level in self.tree.levels:
-                found.update(row for row in level if row is not None)
+        found.update(self.tree.parts())
         if self.final is not None:
             found[self.final] += 1
         return found

@@ -13,7 +13,8 @@ from functools import cache
 
 from hw.design import Design
 from hw.plan.cells import Chain, ChainBit, Lut, Netlist, function
-from hw.plan.merged import TABLE_INPUTS, ChainPlan, LaneBuilder, chains_of, from_table
+from hw.plan.merged import ChainPlan, TwoOperands, chains_of
+from hw.plan.merged_cells import TABLE_INPUTS, LaneBuilder, from_table
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, wiring
 from hw.plan.product import Bounds
@@ -21,7 +22,7 @@ from hw.target import Target
 
 
 @dataclass(frozen=True, slots=True)
-class MergedWindowLanePlan:
+class MergedWindowLanePlan(TwoOperands):
     """Product of significands, its exponent, and the fine part of its alignment.
 
     Parameters
@@ -45,16 +46,6 @@ class MergedWindowLanePlan:
     exponent_bits: int
     flags: tuple[str, ...]
     packed: bool
-
-    @property
-    def operands(self) -> tuple[OperandPlan, OperandPlan]:
-        """Both operands."""
-        return self.weight, self.activation
-
-    @property
-    def from_table(self) -> bool:
-        """Whether the exponent sum is a table of both fields."""
-        return from_table(self.operands)
 
     @property
     def offset(self) -> int:

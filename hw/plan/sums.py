@@ -13,6 +13,7 @@ complement asks for enters at the carry inputs, of which a row has one less than
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -137,6 +138,10 @@ class SumTree:
     rows: tuple[tuple[SumRow, tuple[int, ...]], ...]
     roots: tuple[int, ...]
     words: tuple[Word, ...]
+
+    def parts(self) -> Iterator[SumRow]:
+        """Give the rows."""
+        return (row for row, _ in self.rows)
 
 
 FULL_SEARCH = 36

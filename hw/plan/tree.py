@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hw.plan.product import Bounds
@@ -43,6 +44,10 @@ class TreePlan:
 
     levels: tuple[tuple[AdderRow | None, ...], ...]
     bounds: Bounds
+
+    def parts(self) -> Iterator[AdderRow]:
+        """Give the rows."""
+        return (row for level in self.levels for row in level if row is not None)
 
 
 def plan_tree(lanes: int, addend: Bounds, relative: bool) -> TreePlan:

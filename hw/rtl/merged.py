@@ -13,9 +13,8 @@ from hw.plan.merged import (
     MergedAccumulatePlan,
     MergedLanePlan,
     MergedRow,
-    kill_netlist,
-    wiring_of,
 )
+from hw.plan.merged_cells import kill_netlist, wiring_of
 from hw.plan.merged_window import MergedWindowLanePlan
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement

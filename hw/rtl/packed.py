@@ -15,6 +15,7 @@ from hw.rtl.dsp48 import multiply_add
 from hw.rtl.library import Library, place
 from hw.rtl.product import lookup
 from hw.rtl.sums import Summand, build_sums
+from hw.rtl.tile import tile_ports
 from hw.rtl.xilinx import SHARED_INPUTS, lut6_2, native
 
 
@@ -172,17 +173,8 @@ class PackedTile(wiring.Component):
         assert isinstance(plan.design, BroadcastTile)
         assert isinstance(plan.core, PackedTilePlan)
         self.plan = plan.core
-        self.design = design = plan.design
-        cells = design.cores
-        ports = {
-            "valid": In(1),
-            "last": In(1),
-            "weight": In(design.weight.bits * design.lanes * design.columns),
-            "activation": In(design.activation.bits * design.lanes * design.rows),
-            "total": Out(design.accumulator_bits * cells),
-            "total_valid": Out(1),
-        }
-        super().__init__(ports | {flag: Out(cells) for flag in design.flags})
+        self.design = plan.design
+        super().__init__(tile_ports(plan.design))
 
     def elaborate(self, platform: object) -> Module:
         """Pack the operands, chain the blocks, and add each field up."""

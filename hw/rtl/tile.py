@@ -12,6 +12,22 @@ from hw.rtl.cores import core_of
 from hw.rtl.library import place
 
 
+def tile_ports(design: BroadcastTile) -> dict[str, object]:
+    """Return the ports of a tile, whatever it is made of; their meaning is told by `Tile`."""
+    cells = design.cores
+    ports: dict[str, object] = {
+        "valid": In(1),
+        "last": In(1),
+        "weight": In(design.weight.bits * design.lanes * design.columns),
+        "activation": In(design.activation.bits * design.lanes * design.rows),
+        "total": Out(design.accumulator_bits * cells),
+        "total_valid": Out(1),
+    }
+    if design.exponent_bits:
+        ports["exponent"] = Out(design.exponent_bits * cells)
+    return ports | {flag: Out(cells) for flag in design.flags}
+
+
 class Tile(wiring.Component):
     """A core per row and column; cell (r, c) takes the activations of row r, weights of column c.
 
@@ -24,19 +40,8 @@ class Tile(wiring.Component):
     def __init__(self, plan: Plan) -> None:
         assert isinstance(plan.design, BroadcastTile)
         self.plan = plan
-        self.design = design = plan.design
-        cells = design.cores
-        ports = {
-            "valid": In(1),
-            "last": In(1),
-            "weight": In(design.weight.bits * design.lanes * design.columns),
-            "activation": In(design.activation.bits * design.lanes * design.rows),
-            "total": Out(design.accumulator_bits * cells),
-            "total_valid": Out(1),
-        }
-        if design.exponent_bits:
-            ports["exponent"] = Out(design.exponent_bits * cells)
-        super().__init__(ports | {flag: Out(cells) for flag in design.flags})
+        self.design = plan.design
+        super().__init__(tile_ports(plan.design))
 
     def elaborate(self, platform: object) -> Module:
         """Place the cells and join their outputs."""
