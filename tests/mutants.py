@@ -36,6 +36,20 @@ BASES = {
         "structure": "rows",
         "accumulator": "wrap:12",
     },
+    "merged": {
+        "kind": "dot",
+        "weight": "e3m2fn",
+        "lanes": 3,
+        "structure": "merged",
+        "accumulator": "wrap:20",
+    },
+    "merged window": {
+        "kind": "dot",
+        "weight": "e3m2fn",
+        "lanes": 2,
+        "structure": "merged",
+        "accumulator": "window:8:8",
+    },
     "array": {"kind": "array", "weight": "int4", "rows": 3, "columns": 2},
 }
 
@@ -85,6 +99,12 @@ CORE_MUTANTS = (
     Mutant("lost second carry", "ternary", r"bit0_o5, carry_1 \}", "bit0_o5, 1'h0 }"),
     Mutant("cut chain", "ternary", r"\.CI\(chain_0_carry\)", ".CI(1'h0)"),
     Mutant("wrong digit", "ternary", r"64'h0f33f0ff3355ccff", "64'h0f33f0ff3355ccfe"),
+    Mutant("sign not added", "merged", r"\.CYINIT\(negate\)", ".CYINIT(1'h0)"),
+    Mutant("wrong place", "merged", r"64'h6666996696966666", "64'h6666666696966666"),
+    Mutant("wrong product", "merged", r"64'h67cc983367cc9898", "64'h67cc983367cc9890"),
+    Mutant("wrong shift", "merged", r"64'h54ab54ab54ab5454", "64'h54ab54ab54ab5455"),
+    Mutant("wrong maximum", "merged window", r"64'hff000f008a8a8a8a", "64'hff000f008a8a8a8b"),
+    Mutant("wrong distance", "merged window", r"\.CYINIT\(f0_carry\)", ".CYINIT(1'h0)"),
     Mutant("first lane twice", "dot", r"\.weight\(weight\[7:4\]\)", ".weight(weight[3:0])"),
 )
 
