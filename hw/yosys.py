@@ -169,8 +169,7 @@ def clean_verilog(
     ]
     files = {"design.il": text}
     if rewrite is not None:
-        found = run([*script, "write_json design.json"], files, ["design.json"])["design.json"]
-        netlist = rewrite(json.loads(found))
+        netlist = _rewritten(script, files, rewrite)
         files = {"design.json": json.dumps(netlist)}
         script = ["read_json design.json", f"hierarchy -top {top}", "opt_clean -purge"]
         kept_names = [name for name in netlist["modules"] if name != top]
@@ -184,6 +183,14 @@ def clean_verilog(
         verilog,
         flags=re.MULTILINE,
     )
+
+
+def _rewritten(
+    script: list[str], files: Mapping[str, str], rewrite: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the netlist a script leaves, changed."""
+    found = run([*script, "write_json design.json"], files, ["design.json"])["design.json"]
+    return rewrite(json.loads(found))
 
 
 def _folder() -> Path:
