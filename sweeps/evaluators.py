@@ -17,7 +17,7 @@ from hw.design import Design, from_record
 from sweeps.store import Record, code_digest
 
 ROOT = Path(__file__).parent.parent
-_ARITHMETIC = ("hw/formats", "hw/design.py", "hw/accumulators.py")
+_ARITHMETIC = ("hw/formats", "hw/design", "hw/accumulators.py")
 ACCURACY_SOURCES = (
     *_ARITHMETIC,
     "sim/golden",
@@ -98,8 +98,7 @@ def standard() -> Evaluators:
 
 
 def _digest(names: Sequence[str]) -> str:
-    paths = [ROOT / name for name in names]
-    return code_digest(*(path for path in paths if path.exists()))
+    return code_digest(*(ROOT / name for name in names))
 
 
 def describe_network(name: str, dataset: str) -> Network:
