@@ -348,3 +348,15 @@ def test_mixtures_keep_their_own_rounding():
     for work in (quantize, cast_blocks):
         with pytest.raises(ValueError, match="bitmod4 has a rounding of its own, not toward_zero"):
             work(values, parse("bitmod4"), rounding=Rounding.TOWARD_ZERO)
+
+
+@pytest.mark.parametrize(
+    "name", ["block<posit<6,1>,8,e8m0fnu,fit>", "block<bipolar3,8,e8m0fnu,fit>"]
+)
+def test_quotients_below_float32_are_not_zero_to_formats_without_rounding_to_zero(name):
+    format = parse(name)
+    for tiny in (2.0**-149, -(2.0**-149)):
+        row = np.array([257.0, tiny], np.float32)
+        found = quantize(row, format, partial="pad")
+        exact = format.quantize([Fraction(float(x)) for x in row], partial="pad")
+        assert tuple(found.elements.tolist()) == tuple(exact.elements)
