@@ -208,6 +208,11 @@ def _wait(
                 progress(number, len(jobs), jobs[future])
 
 
+def mapping_commands(job: Job) -> list[str]:
+    """Return the Yosys commands that read a design as ``design.v`` and map it."""
+    return [*_reading(job), *_flow(job)]
+
+
 def _synthesize(job: Job, cache: bool, cancel: threading.Event | None) -> Measurement:
     """Return a job's measurement from the cache, or make it."""
     flow = _flow(job)
