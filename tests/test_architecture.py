@@ -39,6 +39,7 @@ FLOORS = {
         ("hw.area", "hw.cache", "hw.errors", "hw.foreign", "hw.target", "hw.yosys"),
         (),
     ),
+    "hw.mapped": (("hw.cache", "hw.synthesis", "hw.yosys"), ()),
     "sim.golden": (("hw.errors", "hw.formats", "hw.accumulators", "hw.design"), ("numpy",)),
     "costmodel": (
         (
@@ -50,7 +51,7 @@ FLOORS = {
     "sim": (
         (
             *("hw.errors", "hw.cache", "hw.formats", "hw.accumulators", "hw.design", "hw.target"),
-            *("hw.plan", "hw.rtl", "hw.yosys", "hw.foreign", "sim.golden"),
+            *("hw.plan", "hw.rtl", "hw.yosys", "hw.foreign", "hw.mapped", "sim.golden"),
         ),
         ("numpy", "cocotb", "cocotb_tools", "find_libpython"),
     ),
