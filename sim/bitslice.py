@@ -173,11 +173,11 @@ def source(verilog: str, design: Design) -> str:
     """Return the C++ of a MAC or dot product; its one function is `run`."""
     module = gates(verilog, design.slug)
     ports: Mapping[str, Any] = module["ports"]
-    inputs, first_input = _numbered(ports, ("weight", "activation", "valid", "last", "rst"))
+    inputs, first_input = numbered(ports, ("weight", "activation", "valid", "last", "rst"))
     status = ["total_valid", *design.flags]
     names = ["total", *status] + (["exponent"] if design.exponent_bits else [])
-    outputs, first_output = _numbered(ports, tuple(names))
-    body, states = _gate_lines(module, inputs, outputs)
+    outputs, first_output = numbered(ports, tuple(names))
+    body, states = gate_lines(module, inputs, outputs)
     exponent = design.exponent_bits
     settings: dict[str, object] = {
         "GATES": body,
@@ -213,7 +213,7 @@ def code_type(bits: int) -> str:
     return "std::uint8_t" if bits <= 8 else "std::uint16_t"
 
 
-def _numbered(
+def numbered(
     ports: Mapping[str, Any], names: tuple[str, ...]
 ) -> tuple[list[int | str], dict[str, int]]:
     """Return the bits of some ports in a row, and where each port starts."""
@@ -225,7 +225,7 @@ def _numbered(
     return bits, first
 
 
-def _gate_lines(
+def gate_lines(
     module: Mapping[str, Any], inputs: list[int | str], outputs: list[int | str]
 ) -> tuple[str, int]:
     """Return one statement per gate, operands first, and the number of flip-flops."""

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw import yosys
-from hw.design import Design, Grid
-from sim import bitslice
+from hw.design import Design, Grid, SerialDesign
+from sim import bitslice, cycle_bulk
 from sim.bitslice import cut_streams, source
 from sim.expected import Model
 from sim.golden.vector import Outputs, run_steps
@@ -98,7 +98,7 @@ class Bulk:
     """
 
     def __init__(self, verilog: str, design: Design) -> None:
-        if isinstance(design, Grid):
+        if isinstance(design, Grid | SerialDesign):
             raise ValueError(f"bulk runs a MAC or a dot product, not {design.slug}")
         check_ports(verilog, design.slug, design)
         self.design = design
@@ -206,6 +206,8 @@ def check(
     """
     if vectors < 1:
         raise ValueError(f"a check needs at least one vector, not {vectors}")
+    if isinstance(design, SerialDesign):
+        return cycle_bulk.check(verilog, design, vectors, seed)
     bulk, rng = Bulk(verilog, design), np.random.default_rng(seed)
     start = time.perf_counter()
     mixed, idle = _mixed(design, min(vectors, MIXED_STEPS), rng)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.design import Design, Grid, OutputStationaryArray
+from hw.design import Design, Grid, OutputStationaryArray, SerialDesign
 
 Bits = NDArray[np.uint8]
 """Matrix of zeros and ones: one word per row, highest bit first."""
@@ -66,6 +66,8 @@ def operand_words(design: Design) -> tuple[int, int]:
 
 def input_layout(design: Design) -> Layout:
     """Return the inputs of a design, without its clock."""
+    if isinstance(design, SerialDesign):
+        return Layout(tuple(Field(name, width) for name, width in design.input_fields))
     if isinstance(design, OutputStationaryArray):
         names = ["rst", "result_ready", "operands_valid", "operands_last"]
     else:
@@ -81,6 +83,8 @@ def input_layout(design: Design) -> Layout:
 
 def output_layout(design: Design) -> Layout:
     """Return the outputs of a design; the first three of an array are its handshake."""
+    if isinstance(design, SerialDesign):
+        return Layout(tuple(Field(name, width) for name, width in design.output_fields))
     if isinstance(design, OutputStationaryArray):
         copies, prefix = design.columns, "result_"
         fields = [Field("operands_ready", 1), Field("result_valid", 1), Field("result_last", 1)]

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from hw.design import OutputStationaryArray
-from sim import simulators, toolchain
+from hw.design import OutputStationaryArray, SerialDesign
+from sim import cycles, simulators, toolchain
 from sim.expected import Model, array_response, array_words, core_response, core_words
 from sim.golden.vector import run_steps
 from sim.harness import Case, harness, read_case
@@ -177,11 +177,22 @@ class _Shard:
             entry |= {"segments": segments, "rows": design.rows, "columns": design.columns}
             entry["fields"] = fields[2:]
         else:
-            arrays, entry["vectors"], entry["exhaustive"] = self._prepare_core(case, model)
+            if isinstance(design, SerialDesign):
+                arrays, entry["vectors"], entry["exhaustive"] = self._prepare_cycles(design)
+                entry["latency_cycles"] = cycles.VISIBLE_AFTER
+            else:
+                arrays, entry["vectors"], entry["exhaustive"] = self._prepare_core(case, model)
             entry["fields"] = fields
             entry["inputs"] = [(field.name, field.width) for field in input_layout(design).fields]
         np.savez(self.folder / f"case{index}.npz", **arrays)
         return entry
+
+    def _prepare_cycles(self, design: SerialDesign) -> tuple[dict[str, Any], int, bool]:
+        run = cycles.stimulus(design, self.vectors, self.seed)
+        arrays = {"words": run.words, "expected": run.expected}
+        if run.care is not None:
+            arrays["care"] = run.care
+        return arrays, run.vectors, run.exhaustive
 
     def _prepare_core(self, case: Case, model: Model) -> tuple[dict[str, Any], int, bool]:
         design = case.design

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from hw.design import SerialDesign
 from sweeps.arguments import OBJECTIVES
 from sweeps.autotune import LOOPING, UNASKED
 
@@ -96,6 +97,8 @@ def choose(design: Design, target: Target, objective: str, verify: int = 0) -> C
     """
     if objective not in OBJECTIVES:
         raise ValueError(f"an objective is one of {', '.join(OBJECTIVES)}, not {objective!r}")
+    if isinstance(design, SerialDesign):
+        raise ValueError(f"{design.kind} has one structure: leave out --optimize")
     if design.structure != "auto":
         raise ValueError(
             f"only structure auto leaves a choice, the design says {design.structure!r}"

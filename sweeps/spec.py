@@ -33,7 +33,6 @@ from typing import Any, TypeVar
 from hw import target
 from hw.accumulators import parse_accumulator
 from hw.design import (
-    KINDS,
     MAXIMUM_LANES,
     MAXIMUM_SIDE,
     OPERAND_SPECIALS,
@@ -176,7 +175,7 @@ def _specials(entry: Entry) -> Specials:
 
 def _design(entry: Entry) -> tuple[tuple[str, Any], ...]:
     kind = entry.mapping(("kind",), ("lanes", "rows", "columns", "specials", "structure"))["kind"]
-    sizes = _SIZES[kind.choice(tuple(KINDS))]
+    sizes = _SIZES[kind.choice(tuple(_SIZES))]
     entries = entry.mapping(("kind",), (*sizes, "specials", "structure"))
     record: dict[str, Any] = {"kind": kind.node.value, "specials": "ignore"}
     for key, most in sizes.items():

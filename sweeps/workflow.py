@@ -43,10 +43,13 @@ def settle(design: Design, target: str = DEFAULT_TARGET) -> tuple[Design, Target
 
     """
     from hw import target as targets
+    from hw.design import SerialDesign
     from hw.plan import structures
     from sweeps.autotune import resolve
 
     technology = targets.load(target)
+    if isinstance(design, SerialDesign):
+        return design, technology
     try:
         return resolve(design, technology), technology
     except ValueError:
@@ -224,11 +227,14 @@ def clocked(design: Design, target: str, target_mhz: float) -> Design:
         If Yosys (pyosys) is missing.
 
     """
+    from hw.design import SerialDesign
     from hw.rtl.emit import stages_for_clock
 
     if not 0 < target_mhz < math.inf:
         raise ValueError(f"a clock in MHz is positive, not {target_mhz:g}")
     settled, technology = settle(design, target)
+    if isinstance(design, SerialDesign):
+        raise ValueError(f"{design.kind} takes no pipeline stages: leave out --target-mhz")
     if technology.name not in CLOCKED_TARGETS:
         raise ValueError(
             f"delays are known of {', '.join(CLOCKED_TARGETS)} only, not of {technology.name}: "
@@ -260,7 +266,7 @@ def clock(emitted: Emitted, cache: bool = True) -> dict[str, Any]:
         raise ValueError(
             f"a clock is measured on {', '.join(CLOCKED_TARGETS)}, not on {record['target']}"
         )
-    dsp = record["design"]["structure"] in DSP_STRUCTURES
+    dsp = record["design"].get("structure") in DSP_STRUCTURES
     return timing.measure(emitted.verilog, emitted.top, dsp=dsp, cache=cache).to_record()
 
 
@@ -289,7 +295,7 @@ def measured(emitted: Emitted, cache: bool = True) -> dict[str, Any]:
     from hw.design import DSP_STRUCTURES
 
     record = emitted.record
-    dsp = record["design"]["structure"] in DSP_STRUCTURES
+    dsp = record["design"].get("structure") in DSP_STRUCTURES
     found = synthesis.synthesize(
         emitted.verilog, emitted.top, record["target"], dsp=dsp, cache=cache
     )

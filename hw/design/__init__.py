@@ -29,12 +29,15 @@ from hw.design.kinds import (
 )
 from hw.design.operands import (
     OPERAND_SPECIALS,
+    is_signs,
     largest_shift,
+    raises_flags,
     signed_bits,
     significand_bounds,
     without_hardware,
 )
 from hw.design.record import from_record
+from hw.design.serial import SerialDesign
 
 __all__ = [
     "DEFAULT_ACCUMULATOR",
@@ -56,8 +59,11 @@ __all__ = [
     "Mac",
     "MxDotProduct",
     "OutputStationaryArray",
+    "SerialDesign",
     "from_record",
+    "is_signs",
     "largest_shift",
+    "raises_flags",
     "signed_bits",
     "significand_bounds",
     "without_hardware",

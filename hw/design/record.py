@@ -10,6 +10,7 @@ from hw.accumulators import Accumulator, AccumulatorKind, parse_accumulator
 from hw.design.base import Design
 from hw.design.checks import one_of
 from hw.design.kinds import KINDS
+from hw.design.serial import SerialDesign
 from hw.formats import FixedFormat, Format, parse_element
 
 _GRID_KEYS = ("rows", "columns", "lanes")
@@ -42,10 +43,11 @@ def from_record(record: Mapping[str, Any]) -> Design:
     kind = record.get("kind")
     one_of("kind", kind, tuple(KINDS))
     assert isinstance(kind, str)
-    allowed = (*_COMMON_KEYS, *_SIZE_KEYS[kind])
-    for key in record:
-        if key not in allowed:
-            raise ValueError(f"design has no key {key!r}{_nearest(str(key), allowed)}")
+    own = KINDS[kind]
+    if issubclass(own, SerialDesign):
+        _check_keys(record, ("kind", *own.keys))
+        return own.from_keys(record)
+    _check_keys(record, (*_COMMON_KEYS, *_SIZE_KEYS[kind]))
     if record.get("weight") is None:
         raise ValueError("design needs a weight format")
     sizes = {
@@ -66,6 +68,12 @@ def from_record(record: Mapping[str, Any]) -> Design:
         accumulator = _fixed_accumulator(accumulator, weight, activation)
     operands: dict[str, Any] = {"weight": weight, "activation": activation, **settings, **sizes}
     return KINDS[kind](accumulator=accumulator, **operands)
+
+
+def _check_keys(record: Mapping[str, Any], allowed: tuple[str, ...]) -> None:
+    for key in record:
+        if key not in allowed:
+            raise ValueError(f"design has no key {key!r}{_nearest(str(key), allowed)}")
 
 
 def _fixed_accumulator(format: FixedFormat, weight: Format, activation: Format) -> Accumulator:

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorKind
-from hw.design import Design, OutputStationaryArray
+from hw.design import Design, OutputStationaryArray, SerialDesign
 from hw.plan.accumulate import AccumulatePlan
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, plan_float_core
@@ -28,6 +28,8 @@ from hw.plan.merged_window import (
 )
 from hw.plan.packed_tile import PackedTilePlan, plan_packed
 from hw.plan.product import Bounds
+from hw.plan.serial import SerialCorePlan
+from hw.plan.serial_kinds import plan_serial
 from hw.plan.sums import Sign, SumTree, Word, plan_sums
 from hw.plan.tree import TreePlan, plan_tree
 from hw.plan.window import (
@@ -159,7 +161,8 @@ class Plan:
     target
         The technology.
     core
-        One accumulation core; an array repeats it `cores` times. Or a whole packed tile.
+        One accumulation core; an array repeats it `cores` times. Or a whole packed tile or serial
+        design.
     array
         The shell of an array, else None.
 
@@ -167,23 +170,26 @@ class Plan:
 
     design: Design
     target: Target
-    core: CorePlan | FloatCorePlan | PackedTilePlan
+    core: CorePlan | FloatCorePlan | PackedTilePlan | SerialCorePlan
     array: ArrayPlan | None
 
     @property
     def latency_cycles(self) -> int:
         """Clock cycles from the last operands accepted to the (first) total being visible."""
+        if isinstance(self.core, SerialCorePlan):
+            return self.core.latency_cycles
         return 1 + self.design.pipeline if self.array is None else self.array.diagonals
 
     @property
     def initiation_interval(self) -> int:
         """Clock cycles between two steps of one sum."""
-        return 1
+        return self.core.initiation_interval if isinstance(self.core, SerialCorePlan) else 1
 
     def parts(self) -> Counter[Part]:
         """Return all primitives of the design with their counts."""
         found: Counter[Part] = Counter()
-        times = 1 if isinstance(self.core, PackedTilePlan) else self.design.cores
+        whole = isinstance(self.core, PackedTilePlan | SerialCorePlan)
+        times = 1 if whole else self.design.cores
         for part, count in self.core.parts().items():
             found[part] += count * times
         if self.array is not None:
@@ -204,6 +210,8 @@ def plan(design: Design, target: Target) -> Plan:
         accumulator has no hardware yet.
 
     """
+    if isinstance(design, SerialDesign):
+        return Plan(design, target, plan_serial(design, target), None)
     if design.accumulator.is_once:
         raise ValueError(f"accumulators of mode once have no hardware yet: {design.accumulator}")
     if design.structure == "auto":

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from hw.plan import CorePlan, FloatCorePlan, PackedTilePlan
+from hw.plan.serial import SerialCorePlan
 from hw.rtl.core import Core
 from hw.rtl.float_core import FloatCore
 
 
-def core_of(plan: CorePlan | FloatCorePlan | PackedTilePlan) -> Core | FloatCore:
+def core_of(
+    plan: CorePlan | FloatCorePlan | PackedTilePlan | SerialCorePlan,
+) -> Core | FloatCore:
     """Return the component of an accumulation core, which has the same ports in all designs.
 
-    A packed tile has no cores of its own: `hw.rtl.packed` builds it as a whole.
+    Packed tiles and serial designs have no cores of their own: they are built as a whole.
     """
-    assert not isinstance(plan, PackedTilePlan)
+    assert not isinstance(plan, PackedTilePlan | SerialCorePlan)
     return FloatCore(plan) if isinstance(plan, FloatCorePlan) else Core(plan)

@@ -14,10 +14,12 @@ from amaranth.lib.wiring import In, Out
 from hw.design import BroadcastTile, Design
 from hw.pipeline import insert, stages_for
 from hw.plan import PackedTilePlan, Plan, plan
+from hw.plan.serial import SerialCorePlan
 from hw.rtl.array import SystolicArray
 from hw.rtl.cores import core_of
 from hw.rtl.library import Library
 from hw.rtl.packed import PackedTile
+from hw.rtl.serial_kinds import build_serial
 from hw.rtl.tile import Tile
 from hw.rtl.xilinx import models
 from hw.target import Target
@@ -99,6 +101,8 @@ def build(hardware_plan: Plan) -> wiring.Component:
         return SystolicArray(hardware_plan)
     if isinstance(hardware_plan.core, PackedTilePlan):
         return PackedTile(hardware_plan)
+    if isinstance(hardware_plan.core, SerialCorePlan):
+        return build_serial(hardware_plan.core)
     if isinstance(hardware_plan.design, BroadcastTile):
         return Tile(hardware_plan)
     return core_of(hardware_plan.core)

@@ -1,0 +1,18 @@
+"""Floor 1c: which function plans a kind of serial design."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hw.design import SerialDesign
+from hw.plan.serial import SerialCorePlan
+from hw.target import Target
+
+PLANNERS: dict[str, Callable[[Any, Target], SerialCorePlan]] = {}
+"""By kind."""
+
+
+def plan_serial(design: SerialDesign, target: Target) -> SerialCorePlan:
+    """Return how a serial design is built on a target."""
+    return PLANNERS[design.kind](design, target)

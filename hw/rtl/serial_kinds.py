@@ -1,0 +1,18 @@
+"""Floor 2a: which component builds the plan of a serial design."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from amaranth.lib import wiring
+
+from hw.plan.serial import SerialCorePlan
+
+BUILDERS: dict[type, Callable[[Any], wiring.Component]] = {}
+"""By type of plan; the component has the ports of the design, ``clk`` and ``rst`` apart."""
+
+
+def build_serial(plan: SerialCorePlan) -> wiring.Component:
+    """Return the component of a serial design."""
+    return BUILDERS[type(plan)](plan)
