@@ -149,6 +149,12 @@ def _cast(parser: argparse.ArgumentParser) -> None:
     declare(parser)
 
 
+def _performance(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_performance import declare
+
+    declare(parser)
+
+
 def _generate(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
     _add_output(parser, "write SLUG.v and its sidecar SLUG.json here instead of printing")
@@ -253,6 +259,11 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
     "cast": ("numbers of a file to a format, as codes", "sweeps.commands_cast:cast", _cast),
     "sweep": ("accuracy and area of many formats", "sweeps.commands_sweep:sweep", _sweep),
     "plot": ("draw the points of a sweep", "sweeps.commands_sweep:plot", _plot),
+    "performance": (
+        "a whole network on accelerators, by formula",
+        "sweeps.commands_performance:performance",
+        _performance,
+    ),
     "demo": ("the whole job on real input", "sweeps.commands_sweep:demo", _demo),
     "doctor": ("what is installed, what it enables", "sweeps.commands:doctor", add_json),
 }
