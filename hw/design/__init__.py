@@ -18,6 +18,8 @@ from hw.design.base import (
     STRUCTURES,
     Design,
 )
+from hw.design.bitmod import BitmodPe
+from hw.design.bitplane import ORGANISATIONS, BitPlane
 from hw.design.kinds import (
     KINDS,
     BroadcastTile,
@@ -47,11 +49,14 @@ __all__ = [
     "MAXIMUM_PIPELINE",
     "MAXIMUM_SIDE",
     "OPERAND_SPECIALS",
+    "ORGANISATIONS",
     "SCALE_BIAS",
     "SCALE_MAXIMUM",
     "SCALE_NAN",
     "SPECIALS_POLICIES",
     "STRUCTURES",
+    "BitmodPe",
+    "BitPlane",
     "BroadcastTile",
     "Design",
     "DotProduct",
