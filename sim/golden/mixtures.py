@@ -1,8 +1,8 @@
 """Floor 2b: arrays to mixtures of codebooks, equal to `MixtureFormat.quantize` bit for bit.
 
 A level is found by comparing with ``midpoint · scale``, products of so few bits that they are
-exact: no division. Errors are compared in float64; groups whose best codebooks are too close for
-that, and not the same values, are settled in exact rationals by the specification.
+exact: no division. Errors are compared in float64; those too close for that, and not of the same
+values, in exact integers, and where these do not fit, in exact rationals by the specification.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from hw.formats.mixture import (
 )
 from sim.golden.block_rows import Floats, Rows, in_blocks
 from sim.golden.block_scales import Codes, exact_quotient, significant_bits_of
+from sim.golden.exact_squares import smaller
 from sim.golden.inputs import as_floats
 
 CLOSE = 1e-9
@@ -210,6 +211,7 @@ class _Search:
         if place:
             near = np.abs(error - self.best) <= CLOSE * np.maximum(error, self.best)
             near &= self._differs(values, near)
+            better, near = self._decide(values, better, near)
             self.near = np.where(better & ~near, False, self.near | near)
         self.best_values[better] = values[better]
         codes = table.codes[index]
@@ -224,6 +226,20 @@ class _Search:
         if near.any():
             differs[near] = (values[near] != self.best_values[near]).any(axis=1)
         return differs
+
+    def _decide(
+        self, values: Floats, better: NDArray[np.bool_], near: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which groups are better, and which are still too near, after exact integers."""
+        # A group that waits for the specification has no best values to compare with.
+        open_ = near & ~self.near
+        if not open_.any():
+            return better, near
+        below, known = smaller(values[open_], self.best_values[open_], self.groups[open_])
+        better, near = better.copy(), near.copy()
+        better[open_] = np.where(known, below, better[open_])
+        near[open_] = ~known
+        return better, near
 
     def _settle(self, row: int, group: int) -> None:
         """Choose for one group in exact rationals."""

@@ -102,6 +102,20 @@ def rows() -> Iterator[Row]:
         format = parse(name)
         spent = median_seconds(lambda f=format: quantize(weights, f), runs=1)
         yield Row(f"{name} codes", weights.size / spent / 1e6, "M/s")
+    yield from _whole_layers()
+
+
+def _whole_layers() -> Iterator[Row]:
+    """Seconds for a matrix of 4096 × 4096: of normal weights, and of few values, so many ties."""
+    rng = np.random.default_rng(2)
+    normal = (0.02 * rng.standard_normal((4096, 4096))).astype(np.float32)
+    few = (rng.integers(-8, 9, (4096, 4096)) / 64).astype(np.float16)
+    matrices = {"float32": normal, "fp16": normal.astype(np.float16), "17 values of fp16": few}
+    for bits in (3, 4):
+        format = parse(f"bitmod{bits}")
+        for what, matrix in matrices.items():
+            best = min(_seconds(lambda f=format, m=matrix: quantize(m, f)) for _ in range(2))
+            yield Row(f"{format} of 4096 × 4096, {what}", best, "s")
 
 
 def _row(name: str, ours: Callable[[], object], peer: Callable[[], float] | None) -> Row:
