@@ -19,10 +19,10 @@ from hw import yosys
 from hw.area import Count, count_netlist
 from hw.cache import Cache, content_key
 from hw.foreign import reading
-from hw.target import Target, load
+from hw.target import ASIC, Target, load
 
 CMOS = "cmos"
-"""Name of the target that counts transistors of static CMOS gates instead of LUTs."""
+"""Another name of the target that counts transistors of static CMOS gates; see `hw.asic`."""
 CACHE_VERSION = "1"
 
 _TRANSISTORS = {
@@ -250,7 +250,7 @@ def _measure(
     total, by_module = count_netlist(modules, job.top)
     return Measurement(
         **_numbers(total),
-        transistors=_transistors(total) if job.target == CMOS else _no_unmapped(total),
+        transistors=_transistors(total) if job.target in (CMOS, ASIC) else _no_unmapped(total),
         by_cell=dict(total.by_cell),
         by_module={
             name: {"instances": times, **_numbers(count)}
@@ -278,8 +278,10 @@ def _reading(job: Job) -> list[str]:
 
 def _flow(job: Job) -> list[str]:
     """Return the commands that map the design."""
-    if job.target == CMOS:
+    if job.target in (CMOS, ASIC):
         return [
+            "proc",
+            "setattr -unset init w:*",
             f"synth -flatten -top {job.top}",
             "dfflegalize -cell $_DFF_P_ x",
             "abc -g cmos4",

@@ -1,4 +1,4 @@
-"""Floor 1b: target technologies as frozen records, read lazily from ``hw/data/targets.yaml``."""
+"""Floor 1b: target technologies as frozen records, read lazily from ``hw/data``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from importlib.resources import files
 from typing import Any
 
 PORTABLE = "portable"
+ASIC = "asic"
+"""Name of the target of gates: transistors instead of LUTs, see `hw.asic`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,10 @@ class Target:
 def _records() -> dict[str, dict[str, Any]]:
     import yaml
 
-    text = (files("hw") / "data" / "targets.yaml").read_text(encoding="utf-8")
-    records: dict[str, dict[str, Any]] = yaml.safe_load(text)
+    records: dict[str, dict[str, Any]] = {}
+    for file in ("targets.yaml", "asic.yaml"):
+        text = (files("hw") / "data" / file).read_text(encoding="utf-8")
+        records |= yaml.safe_load(text)
     return records
 
 
