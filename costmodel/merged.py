@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cache
 
 from costmodel.accumulate import control_luts
-from costmodel.chain import Row, Wire, function_luts, is_chain, row_cost
+from costmodel.chain import function_luts, is_chain
 from costmodel.coefficients import Coefficients
+from costmodel.collapse import collapsed_luts
 from costmodel.cost import Cost, luts, total
 from costmodel.lanes import gate_luts, special_luts
-from costmodel.rows import narrow_luts
 from hw.formats import MinifloatFormat
 from hw.plan import MergedAccumulatePlan, MergedLanePlan, MergedRow, OperandPlan
-from hw.plan.cells import Chain, ChainBit, Lut, Netlist
+from hw.plan.cells import CARRY_BITS, Chain, Lut, Netlist
 from hw.plan.merged_cells import kill_netlist
 
 
@@ -42,7 +42,9 @@ def unpack_cost(
         return luts(count)
     if flags:
         answers = sum(1 + operand.has_infinity for operand in gated)
-        return luts(count + gate_luts(answers, target))
+        if "pos_inf" not in flags:  # what says that a product is NaN keeps it out
+            return luts(count)
+        return luts(count + gate_luts(answers, target) + 1)
     return luts(count) + netlist_cost(kill_netlist(operands), packed, target)
 
 
@@ -54,7 +56,9 @@ def merged_lane_cells(plan: MergedLanePlan, target: Coefficients) -> Cost:
 
 @cache
 def merged_row(plan: MergedRow, target: Coefficients) -> Cost:
-    """Return the cost of a row: a site per bit."""
+    """Return the cost of a row: a site per bit, each with a LUT if there is something to add to."""
+    if plan.packed and plan.previous:
+        return Cost(plan.width, plan.width, carry=-(-plan.width // CARRY_BITS))
     return netlist_cost(plan.netlist, plan.packed, target)
 
 
@@ -69,25 +73,22 @@ def netlist_cost(netlist: Netlist, packed: bool, target: Coefficients) -> Cost:
     """Return the cost of given cells: as they are, or as Yosys maps them one by one."""
     if packed:
         return Cost(netlist.sites - netlist.bare_sites, netlist.sites, carry=netlist.carries)
-    plain = sum(function_luts(len(lut.inputs), target.lut_inputs) for lut in netlist.luts)
+    plain = target.of("merged", "remapped") * collapsed_luts(netlist, target.lut_inputs)
     return total([luts(plain), *(_chain_cost(chain, target) for chain in netlist.chains)])
 
 
 def _chain_cost(chain: Chain, target: Coefficients) -> Cost:
-    bits = tuple(_operands(bit) for bit in chain.bits)
-    bits += (((), ()),) if chain.carry_out else ()
-    carry_in: Wire = () if chain.carry_in == "0" else (chain.carry_in,)
-    row = Row(bits, carry_in)
-    if is_chain(row.width, target):
-        return row_cost(row, target)
-    return luts(narrow_luts(row, target))
-
-
-def _operands(bit: ChainBit) -> tuple[Wire, Wire]:
-    """Return what a bit adds: what DI reads, and what makes the select of it."""
-    if isinstance(bit.direct, Lut):
-        direct: Wire = bit.direct.inputs
-        other = tuple(net for net in bit.select.inputs if net not in direct)
-        return direct, other or bit.select.inputs
-    direct = () if bit.direct == "0" else (bit.direct,)
-    return direct, tuple(net for net in bit.select.inputs if net != bit.direct)
+    """Return the cost of a chain that Yosys maps: a LUT per bit, and per function at DI."""
+    width = len(chain.bits) + bool(chain.carry_out)
+    bits = [bit for bit in chain.bits if not bit.select.is_wire]
+    if not is_chain(width, target):
+        reads = {net for bit in bits for net in bit.select.inputs}
+        return luts(len(bits) * function_luts(max(len(reads), 2), target.lut_inputs))
+    found = sum(function_luts(max(len(bit.select.inputs), 2), target.lut_inputs) for bit in bits)
+    sites = found + width - len(bits)
+    direct = {
+        (bit.direct.inputs, bit.direct.truth)
+        for bit in chain.bits
+        if isinstance(bit.direct, Lut) and not bit.direct.is_wire
+    }
+    return Cost(found + len(direct), sites + len(direct), carry=-(-width // CARRY_BITS))

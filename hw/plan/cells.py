@@ -7,12 +7,15 @@ its DI pin is not a bare net, that of DI beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+
+from hw.plan.truth import WIDEST, evaluated, supported
 
 DUAL_INPUTS = 5
 """Inputs that both functions of a LUT6_2 share."""
-LUT_INPUTS = 6
+LUT_INPUTS = WIDEST
+CONSTANTS = {"0": 0, "1": 1}
 CARRY_BITS = 4
 
 
@@ -124,13 +127,11 @@ class Netlist:
     def pairs(self) -> tuple[tuple[Lut, ...], ...]:
         """LUTs packed into sites, one or two each."""
         levels = self.levels
-        cells = [lut for lut in self.luts if not lut.is_wire]
-        ranks = sorted({levels[lut.output] for lut in cells})
-        return tuple(
-            group
-            for rank in ranks
-            for group in pack([lut for lut in cells if levels[lut.output] == rank])
-        )
+        ranks: dict[int, list[Lut]] = {}
+        for lut in self.luts:
+            if not lut.is_wire:
+                ranks.setdefault(levels[lut.output], []).append(lut)
+        return tuple(group for rank in sorted(ranks) for group in pack(ranks[rank]))
 
     @property
     def levels(self) -> dict[str, int]:
@@ -138,21 +139,32 @@ class Netlist:
 
         LUTs are packed only with their own level, so that no loop runs through a LUT6_2.
         """
-        cells: list[tuple[tuple[str, ...], tuple[str, ...]]] = []
-        cells += [((lut.output,), lut.inputs) for lut in self.luts]
-        cells += [(chain.outputs, chain.inputs) for chain in self.chains]
-        driver = {output: cell for cell in cells for output in cell[0]}
+        driver: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        for lut in self.luts:
+            driver[lut.output] = ((lut.output,), lut.inputs)
+        for chain in self.chains:
+            driver |= dict.fromkeys(chain.outputs, (chain.outputs, chain.inputs))
         found: dict[str, int] = {}
 
         def level(net: str) -> int:
-            if net not in found:
-                cell = driver.get(net)
-                depth = 0 if cell is None else 1 + max((level(n) for n in cell[1]), default=0)
-                found[net] = depth
-            return found[net]
+            if net not in driver:
+                found[net] = 0
+                return 0
+            outputs, inputs = driver[net]
+            depth = 0
+            for read in inputs:
+                before = found.get(read)
+                if before is None:
+                    before = level(read)
+                if before > depth:
+                    depth = before
+            for output in outputs:
+                found[output] = depth + 1
+            return depth + 1
 
         for net in driver:
-            level(net)
+            if net not in found:
+                level(net)
         return found
 
     @property
@@ -172,8 +184,23 @@ class Netlist:
         return sum(-(-chain.sites // CARRY_BITS) for chain in self.chains)
 
 
+def fewest(bounds: Sequence[int], count: Callable[[int], int]) -> int | None:
+    """Return the number from 0 whose count is least, the first of these; None of none.
+
+    Numbers whose lower bound cannot win are not counted.
+    """
+    best: tuple[int, int] | None = None
+    for bound, number in sorted((bound, number) for number, bound in enumerate(bounds)):
+        if best is None or (bound, number) < best:
+            found = (count(number), number)
+            best = found if best is None else min(best, found)
+    return None if best is None else best[1]
+
+
 def function(output: str, inputs: Iterable[str], rule: Callable[..., object]) -> Lut:
     """Return the LUT of a rule over nets; constants and nets that do not matter drop out.
+
+    The rule is asked for each code of the nets. `bitwise` asks once for all.
 
     Raises
     ------
@@ -182,33 +209,69 @@ def function(output: str, inputs: Iterable[str], rule: Callable[..., object]) ->
 
     """
     named = tuple(inputs)
-    live = tuple(dict.fromkeys(net for net in named if net not in ("0", "1")))
-    while True:
-        truth = _truth(named, live, rule)
-        idle = next((n for n in range(len(live)) if not _matters(truth, len(live), n)), None)
-        if idle is None:
-            break
-        named = tuple("0" if net == live[idle] else net for net in named)
-        live = live[:idle] + live[idle + 1 :]
-    if len(live) > LUT_INPUTS:
-        raise ValueError(f"a LUT has at most {LUT_INPUTS} inputs, not {len(live)}")
-    return Lut(output, live, truth)
-
-
-def _truth(named: tuple[str, ...], live: tuple[str, ...], rule: Callable[..., object]) -> int:
+    live = tuple(dict.fromkeys(net for net in named if net not in CONSTANTS))
     truth = 0
     for code in range(1 << len(live)):
-        values = {net: code >> n & 1 for n, net in enumerate(live)} | {"0": 0, "1": 1}
+        values = CONSTANTS | {net: code >> n & 1 for n, net in enumerate(live)}
         truth |= bool(rule(*(values[net] for net in named))) << code
-    return truth
+    return lookup(output, live, truth)
 
 
-def _matters(truth: int, inputs: int, index: int) -> bool:
-    return any(
-        (truth >> code & 1) != (truth >> (code | 1 << index) & 1)
-        for code in range(1 << inputs)
-        if not code >> index & 1
+def bitwise(
+    output: str, inputs: tuple[str, ...], rule: Callable[..., int], *parameters: Hashable
+) -> Lut:
+    """Return the LUT of a rule in ``& | ^ ~`` over nets, which is kept for inputs of this shape.
+
+    Parameters
+    ----------
+    output, inputs
+        Nets; constants, and nets that do not matter, drop out.
+    rule
+        A function of a module, called once with the truth tables of the inputs as integers (a
+        constant 1 is −1), then the parameters.
+    parameters
+        What else the rule depends on.
+
+    Raises
+    ------
+    ValueError
+        If more than six nets matter.
+
+    """
+    places: dict[str, int] = {}
+    shape = tuple(
+        [
+            -1 - CONSTANTS[net] if net in CONSTANTS else places.setdefault(net, len(places))
+            for net in inputs
+        ]
     )
+    kept, truth = evaluated(shape, rule, parameters)
+    live = tuple(places)
+    return Lut(output, live if kept is None else tuple([live[n] for n in kept]), truth)
+
+
+def lookup(output: str, inputs: tuple[str, ...], truth: int) -> Lut:
+    """Return the LUT of a truth table over different nets; those that do not matter drop out.
+
+    Raises
+    ------
+    ValueError
+        If more than six nets matter.
+
+    """
+    kept, truth = supported(truth, len(inputs))
+    return Lut(output, inputs if kept is None else tuple([inputs[n] for n in kept]), truth)
+
+
+def least_sites(luts: Iterable[Lut], chains: Iterable[Chain], more: int = 0) -> int:
+    """Return a bound on the sites of cells and so many more LUTs, all of which may stand in pairs.
+
+    Only LUTs of six inputs are alone for certain.
+    """
+    cells = [len(lut.inputs) for lut in luts if not lut.is_wire]
+    alone = cells.count(LUT_INPUTS)
+    pairs = -(-(len(cells) - alone + more) // 2)
+    return alone + pairs + sum([chain.sites for chain in chains])
 
 
 def pack(luts: Sequence[Lut]) -> tuple[tuple[Lut, ...], ...]:
@@ -216,15 +279,21 @@ def pack(luts: Sequence[Lut]) -> tuple[tuple[Lut, ...], ...]:
 
     Those that share most inputs come together first.
     """
-    left = list(luts)
+    bits: dict[str, int] = {}
+    masks = [sum([1 << bits.setdefault(net, len(bits)) for net in lut.inputs]) for lut in luts]
+    left = list(range(len(luts)))
     groups: list[tuple[Lut, ...]] = []
     while left:
         first = left.pop(0)
-        mates = [lut for lut in left if len({*first.inputs, *lut.inputs}) <= DUAL_INPUTS]
-        if not mates or len(first.inputs) > DUAL_INPUTS:
-            groups.append((first,))
+        mask = masks[first]
+        mate, most = -1, -1
+        for other in left if mask.bit_count() <= DUAL_INPUTS else ():
+            shared = (mask & masks[other]).bit_count()
+            if shared > most and (mask | masks[other]).bit_count() <= DUAL_INPUTS:
+                mate, most = other, shared
+        if mate < 0:
+            groups.append((luts[first],))
             continue
-        mate = max(mates, key=lambda lut: len({*first.inputs} & {*lut.inputs}))
         left.remove(mate)
-        groups.append((first, mate))
+        groups.append((luts[first], luts[mate]))
     return tuple(groups)

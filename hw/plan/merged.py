@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from hw.design import Design
-from hw.plan.cells import Netlist
-from hw.plan.merged_cells import from_table, lane_netlist, row_netlist
+from hw.plan.cells import Netlist, fewest
+from hw.plan.merged_cells import from_table, lane_netlist, least_lane_sites, row_netlist
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, placements, wiring
 from hw.plan.product import Bounds
@@ -199,19 +199,28 @@ def chains_of(lanes: int, placement: Placement, reach: int, packed: bool) -> Cha
     return ChainPlan((tuple(rows()),) * (lanes // length), Bounds(-reach * length, reach * length))
 
 
-@cache
-def _best(weight: OperandPlan, activation: OperandPlan) -> Placement | None:
-    """Return the placement with the fewest sites in the lane, None if there is none."""
+def candidates(weight: OperandPlan, activation: OperandPlan) -> list[Placement]:
+    """Return the placements that rows can read, to choose from."""
     operands = (weight, activation)
     offset = 0 if from_table(operands) else sum(bool(o.field_bits) for o in operands)
     product = weight.high * activation.high
     whole = weight.format.maximum_integer * activation.format.maximum_integer
-    candidates = placements(
+    found = placements(
         product.bit_length(),
         offset,
         offset + sum(operand.largest_shift for operand in operands),
         whole.bit_length(),
         from_table(operands),
     )
-    served = [placement for placement in candidates if wiring(placement) is not None]
-    return min(served, key=lambda p: lane_netlist(weight, activation, p).sites, default=None)
+    return [placement for placement in found if wiring(placement) is not None]
+
+
+@cache
+def _best(weight: OperandPlan, activation: OperandPlan) -> Placement | None:
+    """Return the placement with the fewest sites in the lane, None if there is none."""
+    served = candidates(weight, activation)
+    number = fewest(
+        [least_lane_sites(weight, activation, placement) for placement in served],
+        lambda number: lane_netlist(weight, activation, served[number]).sites,
+    )
+    return None if number is None else served[number]

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from hw.formats import MinifloatFormat, Specials
-from hw.plan.cells import Chain, ChainBit, Lut, Netlist, function
+from hw.plan.builder import (
+    CellBuilder,
+    all_of,
+    any_both,
+    any_of,
+    chosen,
+    equals,
+    exclusive_or,
+    same,
+)
+from hw.plan.cells import Chain, ChainBit, Lut, Netlist, bitwise, least_sites
+from hw.plan.merged_product import TABLE_INPUTS, product_cells
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, Wiring, wiring
-
-TABLE_INPUTS = 6
-"""Widest table: its bits are single LUT6s."""
+from hw.plan.truth import columns_of
 
 
 def from_table(operands: tuple[OperandPlan, ...]) -> bool:
@@ -35,41 +45,37 @@ def lane_netlist(weight: OperandPlan, activation: OperandPlan, placement: Placem
     return build.done()
 
 
-class LaneBuilder:
+def least_lane_sites(weight: OperandPlan, activation: OperandPlan, placement: Placement) -> int:
+    """Return a bound on the sites of a lane: of its product, sign and fine steps."""
+    luts, chains, nets = product_cells(
+        weight.significand_bits,
+        activation.significand_bits,
+        weight.gated or activation.gated,
+        placement.inverted,
+        placement.product_bits,
+    )
+    steps, width = 1, len(nets)
+    for step in placement.fine:
+        width += step
+        steps += width
+    return least_sites(luts, chains, steps)
+
+
+class LaneBuilder(CellBuilder):
     """Collects the cells of one lane."""
 
     def __init__(
         self, weight: OperandPlan | None, activation: OperandPlan | None, placement: Placement
     ) -> None:
+        CellBuilder.__init__(self)
         self.operands = [
             (side, operand) for side, operand in (("w", weight), ("a", activation)) if operand
         ]
         self.placement = placement
-        self.luts: list[Lut] = []
-        self.chains: list[Chain] = []
-
-    def done(self) -> Netlist:
-        """Return all cells added."""
-        return Netlist(tuple(self.luts), tuple(self.chains))
-
-    def add(self, luts: list[Lut], chains: list[Chain]) -> None:
-        """Add cells."""
-        self.luts += luts
-        self.chains += chains
-
-    def lut(self, output: str, inputs: tuple[str, ...], rule: Callable[..., object]) -> str:
-        """Add a function and return its net."""
-        self.luts.append(function(output, inputs, rule))
-        return output
-
-    def rename(self, old: str, new: str) -> None:
-        """Give a net another name, too."""
-        if old != new:
-            self.lut(new, (old,), lambda x: x)
 
     def sign(self) -> None:
         """Add the sign of the product."""
-        self.lut("s", ("ws", "as"), lambda w, a: w ^ a)
+        self.lut("s", ("ws", "as"), exclusive_or)
 
     def codes(self) -> list[str]:
         """Add the exponent sum as a code of the placement; return its nets, fine bits first."""
@@ -86,16 +92,11 @@ class LaneBuilder:
             return
         nets = tuple(f"{side}f{i}" for side, bits in fields for i in range(bits))
 
-        def amount(values: tuple[int, ...]) -> int:
-            result, start = 0, 0
-            for _, bits in fields:
-                field = sum(values[start + i] << i for i in range(bits))
-                result += max(field, 1) - 1
-                start += bits
-            return result
-
-        for bit, name in enumerate(names):
-            self.lut(name, nets, lambda *v, bit=bit: code(amount(v)) >> bit & 1)
+        amounts = _amounts(tuple(bits for _, bits in fields))
+        codes = [code(amount) for amount in range(max(amounts) + 1)]
+        tables = columns_of(tuple([codes[amount] for amount in amounts]), len(names))
+        for name, truth in zip(names, tables, strict=True):
+            self.table(name, nets, truth)
 
     def _exponent_sum(self, fields: list[tuple[str, int]], names: list[str]) -> None:
         """Add ``Σ max(field, 1)`` with its lowest bits ``field[0] | ~normal``."""
@@ -105,21 +106,21 @@ class LaneBuilder:
 
         if len(fields) == 1:
             ((side, bits),) = fields
-            self.lut(names[0], lowest(side), lambda f, n: f | (1 - n))
+            self.lut(names[0], lowest(side), lowest_bit)
             for i in range(1, bits):
-                self.lut(names[i], (f"{side}f{i}",), lambda f: f)
+                self.lut(names[i], (f"{side}f{i}",), same)
             return
         (left, left_bits), (right, right_bits) = sorted(fields, key=lambda f: -f[1])
         both = (*lowest(left), *lowest(right))
         first = ChainBit(
             names[0],
-            function("", both, lambda f, n, g, k: (f | 1 - n) ^ (g | 1 - k)),
-            function("", lowest(left), lambda f, n: f | 1 - n),
+            bitwise("", both, lowest_bits),
+            bitwise("", lowest(left), lowest_bit),
         )
         chain = [first]
         for i in range(1, left_bits):
             other = f"{right}f{i}" if i < right_bits else "0"
-            select = function("", (f"{left}f{i}", other), lambda f, g: f ^ g)
+            select = bitwise("", (f"{left}f{i}", other), exclusive_or)
             chain.append(ChainBit(names[i], select, f"{left}f{i}"))
         top = names[left_bits] if left_bits < len(names) else ""
         self.chains.append(Chain("0", tuple(chain), top))
@@ -131,61 +132,13 @@ class LaneBuilder:
 
     def product(self) -> list[str]:
         """Add the product of significands; return its nets, inverted by the sign if asked for."""
-        rows = [operand.significand_bits for _, operand in self.operands]
-        weight = [f"wm{i}" for i in range(rows[0])]
-        activation = [f"am{i}" for i in range(rows[1])]
-        more, less = (weight, activation) if rows[0] >= rows[1] else (activation, weight)
-        table = sum(rows) <= TABLE_INPUTS or min(rows) == 1
-        in_rows = self.gated and not table and not self.placement.inverted
-        if self.gated and not in_rows:
-            less = [
-                self.lut(f"g{i}", (net, "kill"), lambda x, k: x and not k)
-                for i, net in enumerate(less)
-            ]
-        return self._table(more, less) if table else self._product_rows(more, less, in_rows)
-
-    def _table(self, more: list[str], less: list[str]) -> list[str]:
-        nets = (*more, *less)
-
-        def product(*values: int) -> int:
-            first = sum(v << i for i, v in enumerate(values[: len(more)]))
-            return first * sum(v << i for i, v in enumerate(values[len(more) :]))
-
-        return [
-            self.lut(f"p{bit}", nets, lambda *v, bit=bit: product(*v) >> bit & 1)
-            for bit in range(self.placement.product_bits)
-        ]
-
-    def _product_rows(self, more: list[str], less: list[str], gated: bool) -> list[str]:
-        """Multiply row by row, two multiplier bits in the first; invert by the sign in passing.
-
-        ``~(x + y) = ~x + ~y + 1``: each row inverts what it adds and takes the sign as carry.
-        Rows that are `gated` add 0 where ``kill`` is set.
-        """
-        sign = "s" if self.placement.inverted else "0"
-        kill = "kill" if gated else "0"
-        bits = len(more)
-        nets = [self.lut("p0", (more[0], less[0], sign, kill), _partial)]
-        chain = []
-        for j in range(1, bits + 1):
-            high = more[j] if j < bits else "0"
-            inputs = (high, less[0], more[j - 1], less[1], kill)
-            select = function("", inputs, lambda a, b, c, d, k: (a & b ^ c & d) & (1 - k))
-            direct = function("", (high, less[0], sign, kill), _partial)
-            plain = direct.inputs[0] if direct.truth == 2 and len(direct.inputs) == 1 else direct
-            chain.append(ChainBit(f"r1_{j}", select, plain if direct.inputs else "0"))
-        self.chains.append(Chain(sign, tuple(chain), f"r1_{bits + 1}"))
-        previous = [f"r1_{j}" for j in range(1, bits + 2)]
-        for row in range(2, len(less)):
-            nets.append(previous[0])
-            chain = []
-            for j in range(bits):
-                inputs = (more[j], less[row], sign, kill, previous[j + 1])
-                select = function("", inputs, lambda a, b, s, k, p: p ^ _partial(a, b, s, k))
-                chain.append(ChainBit(f"r{row}_{j}", select, previous[j + 1]))
-            self.chains.append(Chain(sign, tuple(chain), f"r{row}_{bits}"))
-            previous = [f"r{row}_{j}" for j in range(bits + 1)]
-        return (nets + previous)[: self.placement.product_bits]
+        first, second = (operand.significand_bits for _, operand in self.operands)
+        place = self.placement
+        luts, chains, nets = product_cells(
+            first, second, self.gated, place.inverted, place.product_bits
+        )
+        self.add(luts, chains)
+        return list(nets)
 
     def fine(self, word: list[str], codes: list[str]) -> None:
         """Add the fine steps, two bits a site."""
@@ -202,13 +155,8 @@ class LaneBuilder:
                 high = word[i - step] if i >= step else before
                 sign = "s" if invert else "0"
                 output = f"x{i}" if last else f"y{number}_{i}"
-                following.append(
-                    self.lut(
-                        output,
-                        (low, high, codes[number], sign),
-                        lambda low, high, c, s: (high if c else low) ^ s,
-                    )
-                )
+                inputs = (low, high, codes[number], sign)
+                following.append(self.lut(output, inputs, chosen))
             word = following
         if not place.fine:
             for i, net in enumerate(word):
@@ -220,38 +168,49 @@ class LaneBuilder:
         wires = wiring_of(place)
         coarse = tuple(f"c{i}" for i in range(place.coarse_bits))
 
-        def number(values: tuple[int, ...]) -> int:
-            return sum(v << i for i, v in enumerate(values))
-
         for line, code in enumerate(wires.lines):
-            self.lut(f"l{line}", coarse, lambda *v, code=code: number(v) == code)
+            self.lut(f"l{line}", coarse, _reads, code)
         for index, group in enumerate(wires.gathered):
             output = f"x{place.word_bits + index}"
             words = tuple(f"x{bit}" for bit, _ in group)
             amounts = tuple(code for _, code in group)
             if not all(code in wires.lines for code in amounts):
-                self.lut(
-                    output,
-                    (*words, *coarse),
-                    lambda *v, amounts=amounts: any(
-                        x and number(v[len(amounts) :]) == code
-                        for x, code in zip(v, amounts, strict=False)
-                    ),
-                )
+                self.lut(output, (*words, *coarse), _gathered, amounts)
                 continue
             lines = tuple(f"l{wires.lines.index(code)}" for code in amounts)
-            self.lut(output, (*words, *lines), _any_both)
+            self.lut(output, (*words, *lines), any_both)
 
 
-def _partial(a: int, b: int, sign: int, kill: int) -> int:
-    """Return a bit of a partial product, inverted by the sign."""
-    return a & b & (1 - kill) ^ sign
+@cache
+def _amounts(field_bits: tuple[int, ...]) -> tuple[int, ...]:
+    """Return ``Σ (max(field, 1) − 1)`` for each code of some fields, the first field lowest."""
+    found: tuple[int, ...] = (0,)
+    for bits in field_bits:
+        shifts = [max(field, 1) - 1 for field in range(1 << bits)]
+        found = tuple(shift + below for shift in shifts for below in found)
+    return found
 
 
-def _any_both(*values: int) -> bool:
-    """Whether a bit of the first half and the same bit of the second half are set."""
-    half = len(values) // 2
-    return any(x and y for x, y in zip(values[:half], values[half:], strict=True))
+def lowest_bit(field: int, normal: int) -> int:
+    """Return the lowest bit of ``max(field, 1)``."""
+    return field | ~normal
+
+
+def lowest_bits(field: int, normal: int, other: int, other_normal: int) -> int:
+    """Return the lowest bit of the sum of two."""
+    return lowest_bit(field, normal) ^ lowest_bit(other, other_normal)
+
+
+def _reads(*values: int) -> int:
+    """Return whether a word, the last argument left out, is that code."""
+    return equals(values[:-1], values[-1])
+
+
+def _gathered(*values: Any) -> int:
+    """Return the or of the bits whose code a word has; the codes are the last argument."""
+    *nets, codes = values
+    words, select = nets[: len(codes)], nets[len(codes) :]
+    return any_of(*(x & equals(select, code) for x, code in zip(words, codes, strict=True)))
 
 
 @cache
@@ -263,22 +222,21 @@ def kill_netlist(operands: tuple[OperandPlan, OperandPlan]) -> Netlist:
         if operand.gated and isinstance(format, MinifloatFormat):
             low = 0 if format.specials is Specials.FN else format.fraction_bits
             telling.append([f"{side}{i}" for i in range(low, format.bits - 1)])
-    luts: list[Lut] = []
+    build = CellBuilder()
     while sum(map(len, telling)) > TABLE_INPUTS:
         longest = max(telling, key=len)
-        name = f"all{len(luts)}"
-        luts.append(function(name, longest[:TABLE_INPUTS], lambda *v: all(v)))
+        name = build.lut(f"all{len(build.luts)}", tuple(longest[:TABLE_INPUTS]), all_of)
         longest[:TABLE_INPUTS] = [name]
-    first = len(telling[0])
-    nets = [net for group in telling for net in group]
-    luts.append(
-        function(
-            "kill",
-            nets,
-            lambda *v: all(v[:first]) or (len(v) > first and all(v[first:])),
-        )
-    )
-    return Netlist(tuple(luts), ())
+    nets = tuple(net for group in telling for net in group)
+    build.lut("kill", nets, _all_of_either, len(telling[0]))
+    return build.done()
+
+
+def _all_of_either(*values: int) -> int:
+    """Return whether the first nets or all others are set; the last argument says how many."""
+    *nets, first = values
+    others = nets[first:]
+    return all_of(*nets[:first]) | (all_of(*others) if others else 0)
 
 
 @cache
@@ -289,15 +247,15 @@ def row_netlist(placement: Placement, previous: bool, width: int) -> Netlist:
     A mirrored placement counts its places from the highest of the window.
     """
     bits = []
+    wires = wiring_of(placement)
     for place in range(width):
         before = f"p{place}" if previous else "0"
         at = placement.width - 1 - place if placement.mirrored else place
-        bits.append(ChainBit(f"t{place}", _row_lut(placement, at, before), before))
+        bits.append(ChainBit(f"t{place}", _row_lut(placement, wires, at, before), before))
     return Netlist((), (Chain("s", tuple(bits), ""),))
 
 
-def _row_lut(placement: Placement, place: int, before: str) -> Lut:
-    wires = wiring_of(placement)
+def _row_lut(placement: Placement, wires: Wiring, place: int, before: str) -> Lut:
     inside = 0 <= place < placement.width
     terms = wires.bits[place] if inside else ()
     lined = inside and wires.decoded[place]
@@ -306,24 +264,39 @@ def _row_lut(placement: Placement, place: int, before: str) -> Lut:
         selects = tuple(f"l{wires.lines.index(t.coarse)}" if t.coarse >= 0 else "1" for t in terms)
     else:
         selects = tuple(f"c{i}" for i in range(placement.coarse_bits))
-    codes = tuple(term.coarse for term in terms)
+    codes = tuple([term.coarse for term in terms])
+    inputs = (before, "s", *words, *selects)
+    if placement.inverted:
+        known = tuple([coarse for coarse, _ in placement.reached])
+        return bitwise("", inputs, _row_inverted, codes, known)
+    return bitwise("", inputs, _row_lined if lined else _row_coded, codes)
 
-    def rule(prev: int, sign: int, *values: int) -> int:
-        data, select = values[: len(words)], values[len(words) :]
-        code = sum(v << i for i, v in enumerate(select))
-        if placement.inverted:
-            known = [coarse for coarse, _ in placement.reached]
-            hit = next((x for x, c in zip(data, codes, strict=True) if c == code), None)
-            if hit is None and code not in known and data:
-                hit = data[0]
-            return prev ^ (sign if hit is None else hit)
-        if lined:
-            bit = any(x and y for x, y in zip(data, select, strict=True))
-        else:
-            bit = any(x for x, c in zip(data, codes, strict=True) if c == code)
-        return prev ^ sign ^ bit
 
-    return function("", (before, "s", *words, *selects), rule)
+def _row_lined(previous: int, sign: int, *values: Any) -> int:
+    """Return the sum bit of a row whose bits come with a line each."""
+    return previous ^ sign ^ any_both(*values[:-1])
+
+
+def _row_coded(previous: int, sign: int, *values: Any) -> int:
+    """Return the sum bit of a row whose bits stand there for a code each."""
+    return previous ^ sign ^ _gathered(*values)
+
+
+def _row_inverted(previous: int, sign: int, *values: Any) -> int:
+    """Return the sum bit of a row of words inverted before: the sign where none stands.
+
+    Codes that never occur may give any bit: that of the first word.
+    """
+    *nets, codes, known = values
+    data, select = nets[: len(codes)], nets[len(codes) :]
+    hits = [equals(select, code) for code in codes]
+    bit = any_of(*(x & hit for x, hit in zip(data, hits, strict=True)))
+    elsewhere = ~any_of(*hits)
+    if data:
+        never = ~any_of(*(equals(select, code) for code in known)) & elsewhere
+        bit |= never & data[0]
+        elsewhere &= ~never
+    return previous ^ (bit | elsewhere & sign)
 
 
 def wiring_of(placement: Placement) -> Wiring:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from hw.design import Design
-from hw.plan.cells import Chain, ChainBit, Lut, Netlist, function
+from hw.plan.builder import any_of, exclusive_or
+from hw.plan.cells import Chain, ChainBit, Lut, Netlist, bitwise, fewest, least_sites
 from hw.plan.merged import ChainPlan, TwoOperands, chains_of
-from hw.plan.merged_cells import TABLE_INPUTS, LaneBuilder, from_table
+from hw.plan.merged_cells import LaneBuilder, from_table, lowest_bit
+from hw.plan.merged_product import TABLE_INPUTS
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, wiring
 from hw.plan.product import Bounds
@@ -170,7 +172,12 @@ def _best(weight: OperandPlan, activation: OperandPlan, window: int) -> Placemen
         most = (1 << bits) - 1
         candidates.append(Placement(product, steps, shifts, 0, most, window, False, True))
     served = [placement for placement in candidates if wiring(placement) is not None]
-    return min(served, key=lambda p: alignment_netlist(p, bits).sites, default=None)
+    found = [alignment_netlist(placement, bits) for placement in served]
+    number = fewest(
+        [least_sites(cells.luts, cells.chains) for cells in found],
+        lambda number: found[number].sites,
+    )
+    return None if number is None else served[number]
 
 
 @cache
@@ -193,20 +200,21 @@ def product_netlist(
         first = _any_of(build, "some_w", first)
     if len(first) + len(second) + build.gated > TABLE_INPUTS:
         second = _any_of(build, "some_a", second)
-    count = len(first)
-    build.lut(
-        "nz",
-        (*first, *second, kill),
-        lambda *v: any(v[:count]) and any(v[count:-1]) and not v[-1],
-    )
+    build.lut("nz", (*first, *second, kill), _not_zero, len(first))
     return build.done()
+
+
+def _not_zero(*values: int) -> int:
+    """Return whether neither word is 0, nor ``kill`` set; how long the first one is comes last."""
+    *nets, kill, first = values
+    return any_of(*nets[:first]) & any_of(*nets[first:]) & ~kill
 
 
 def _any_of(build: LaneBuilder, name: str, nets: tuple[str, ...]) -> tuple[str, ...]:
     """Add the or of at most 11 nets, as at most two nets whose or it is."""
     if len(nets) <= 1:
         return nets
-    build.lut(name, nets[:TABLE_INPUTS], lambda *v: any(v))
+    build.lut(name, nets[:TABLE_INPUTS], any_of)
     rest = nets[TABLE_INPUTS:]
     return (name,) if not rest else (name, *_any_of(build, f"{name}_rest", rest))
 
@@ -230,12 +238,12 @@ def _difference(left: str, right: str, names: list[str]) -> tuple[list[Lut], lis
     """
     first = (f"{left}0", f"{right}0")
     luts = [
-        function(names[0], first, lambda a, b: a ^ b),
-        function(f"{names[0]}_carry", first, lambda a, b: a or not b),
+        bitwise(names[0], first, exclusive_or),
+        bitwise(f"{names[0]}_carry", first, lowest_bit),
     ]
     bits = []
     for i, name in enumerate(names[1:], 1):
-        select = function("", (f"{left}{i}", f"{right}{i}"), lambda a, b: 1 ^ a ^ b)
+        select = bitwise("", (f"{left}{i}", f"{right}{i}"), _equal)
         bits.append(ChainBit(name, select, f"{left}{i}"))
     return luts, [Chain(luts[1].output, tuple(bits), "")] if bits else []
 
@@ -255,9 +263,7 @@ def maximum_netlist(lanes: int, bits: int) -> Netlist:
         following = []
         for number, (live, net) in enumerate(reads):
             output = f"k{bit}_{number}"
-            luts.append(
-                function(output, (live, net, f"r{bit}"), lambda a, e, r: a and (e or not r))
-            )
+            luts.append(bitwise(output, (live, net, f"r{bit}"), _stays))
             following.append(output)
         alive = following
     return Netlist(tuple(luts), ())
@@ -270,20 +276,29 @@ def _any_alive(reads: list[tuple[str, str]], output: str) -> list[Lut]:
     for start in range(0, len(reads), 3):
         nets = tuple(net for pair in reads[start : start + 3] for net in pair)
         name = f"{output}_g{start}"
-        luts.append(function(name, nets, _any_pair))
+        luts.append(bitwise(name, nets, _any_pair))
         groups.append(name)
     while len(groups) > 1:
         last = len(groups) <= TABLE_INPUTS
         name = output if last else f"{output}_o{len(groups)}"
-        luts.append(function(name, tuple(groups[:TABLE_INPUTS]), lambda *v: any(v)))
+        luts.append(bitwise(name, tuple(groups[:TABLE_INPUTS]), any_of))
         groups = [*groups[TABLE_INPUTS:], name]
     if groups[0] != output:
         luts[-1] = Lut(output, luts[-1].inputs, luts[-1].truth)
     return luts
 
 
-def _any_pair(*values: int) -> bool:
-    return any(a and e for a, e in zip(values[::2], values[1::2], strict=True))
+def _any_pair(*values: int) -> int:
+    return any_of(*(a & e for a, e in zip(values[::2], values[1::2], strict=True)))
+
+
+def _stays(alive: int, bit: int, largest: int) -> int:
+    """Return whether a candidate stays: it has the bit, or the largest has not."""
+    return alive & (bit | ~largest)
+
+
+def _equal(a: int, b: int) -> int:
+    return ~(a ^ b)
 
 
 @cache
@@ -299,7 +314,7 @@ def realign_netlist(bits: int, addend_bits: int, exponent_bits: int) -> Netlist:
         for i in range(bits - 1):
             output = f"y{number}_{i}"
             high = word[i + step] if i + step < bits else sign
-            luts.append(function(output, (amount, high, word[i]), lambda c, h, x: h if c else x))
+            luts.append(bitwise(output, (amount, high, word[i]), _moved))
             following.append(output)
         word = [*following, sign]
     row = []
@@ -308,7 +323,7 @@ def realign_netlist(bits: int, addend_bits: int, exponent_bits: int) -> Netlist:
         nets = [added, word[i]]
         for amount, step in steps[-kept:]:
             nets += [amount, word[i + step] if i + step < bits else sign]
-        row.append(ChainBit(f"t{i}", function("", tuple(nets), _realigned), added))
+        row.append(ChainBit(f"t{i}", bitwise("", tuple(nets), _realigned), added))
     chains.append(Chain("0", tuple(row), ""))
     return Netlist(tuple(luts), tuple(chains))
 
@@ -316,5 +331,9 @@ def realign_netlist(bits: int, addend_bits: int, exponent_bits: int) -> Netlist:
 def _realigned(added: int, word: int, *moves: int) -> int:
     """Return the sum bit of the row: of two moves, the later one leaves only the sign."""
     for amount, high in zip(moves[::2], moves[1::2], strict=True):
-        word = high if amount else word
+        word = _moved(amount, high, word)
     return added ^ word
+
+
+def _moved(amount: int, high: int, word: int) -> int:
+    return amount & high | ~amount & word

@@ -81,14 +81,11 @@ class Placement:
         """The coarse codes that occur, each with the fine shifts that occur with it."""
         return _reached(self)
 
-    def sources(self, place: int) -> tuple[tuple[int, int], ...]:
-        """Return (bit of the fine word, coarse code) for all that can stand at a place."""
-        found = []
-        for coarse, fine in self.reached:
-            index = place + self.lowest - self.shifts[coarse]
-            if fine[0] <= index < self.product_bits + fine[-1]:
-                found.append((index, coarse))
-        return tuple(found)
+    @property
+    def is_complete(self) -> bool:
+        """Whether every amount of the range has a code."""
+        codes = _codes(self.fine, self.shifts)
+        return all(amount in codes for amount in range(self.lowest, self.highest + 1))
 
 
 @cache
@@ -107,10 +104,23 @@ def _codes(fine: tuple[int, ...], shifts: tuple[int, ...]) -> dict[int, int]:
 @cache
 def _reached(placement: Placement) -> tuple[tuple[int, tuple[int, ...]], ...]:
     found: dict[int, set[int]] = {}
+    codes, fine, shifts = _codes(placement.fine, placement.shifts), placement.fine, placement.shifts
     for amount in range(placement.lowest, placement.highest + 1):
-        coarse = placement.code(amount) >> len(placement.fine)
-        found.setdefault(coarse, set()).add(amount - placement.shifts[coarse])
+        coarse = codes.get(amount, -1) >> len(fine)
+        found.setdefault(coarse, set()).add(amount - shifts[coarse])
     return tuple((coarse, tuple(sorted(fine))) for coarse, fine in sorted(found.items()))
+
+
+def _sources(
+    placement: Placement, reached: tuple[tuple[int, tuple[int, ...]], ...], place: int
+) -> tuple[tuple[int, int], ...]:
+    """Return (bit of the fine word, coarse code) for all that can stand at a place."""
+    found = []
+    for coarse, fine in reached:
+        index = place + placement.lowest - placement.shifts[coarse]
+        if fine[0] <= index < placement.product_bits + fine[-1]:
+            found.append((index, coarse))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +169,13 @@ def wiring(placement: Placement) -> Wiring | None:
     gathered: list[tuple[tuple[int, int], ...]] = []
     bits: list[tuple[Term, ...]] = []
     decoded: list[bool] = []
+    reached, coarse_bits = placement.reached, placement.coarse_bits
     for place in range(placement.width):
-        sources = placement.sources(place)
-        filled = placement.inverted and len(sources) == len(placement.reached)
+        sources = _sources(placement, reached, place)
+        filled = placement.inverted and len(sources) == len(reached)
         free = ROW_INPUTS - (not filled)
-        terms = tuple(Term(index, coarse) for index, coarse in sources)
-        by_line = len(sources) + placement.coarse_bits > free
+        terms = tuple([Term(index, coarse) for index, coarse in sources])
+        by_line = len(sources) + coarse_bits > free
         if by_line and (2 * len(sources) > free or placement.inverted):
             if placement.inverted:
                 return None
@@ -215,8 +226,4 @@ def placements(
         for step in (1, 2, 3, 4):
             for coarse in ((0, 1), (0, 1, 2), (0, 2, 4)):
                 found.append(Placement(product_bits, (step,), coarse, lowest, highest, width, True))
-    return tuple(
-        placement
-        for placement in found
-        if all(placement.code(amount) >= 0 for amount in range(lowest, highest + 1))
-    )
+    return tuple(placement for placement in found if placement.is_complete)

@@ -148,16 +148,18 @@ FULL_SEARCH = 36
 """Up to so many lanes every way to split a tree is tried; beyond, nearly equal parts."""
 
 
+@cache
 def plan_sums(lanes: int, word: Word) -> SumTree:
     """Return the tree of fewest sites for so many equal words, the shallowest of these."""
-    parts = _roots(lanes, word)
+    shape = _shape(word)
+    parts = _roots(lanes, shape)
     rows: list[tuple[SumRow, tuple[int, ...]]] = []
     free = iter(range(lanes))
 
     def build(count: int) -> tuple[int, Word]:
         if count == 1:
             return next(free), word
-        made = [build(part) for part in _best(count, word)[2]]
+        made = [build(part) for part in _best(count, shape)[2]]
         made.sort(key=lambda item: item[1].sign is Sign.NEGATE)
         row = SumRow(tuple(part for _, part in made))
         rows.append((row, tuple(number for number, _ in made)))
@@ -168,31 +170,52 @@ def plan_sums(lanes: int, word: Word) -> SumTree:
     return SumTree(lanes, tuple(rows), tuple(n for n, _ in roots), tuple(w for _, w in roots))
 
 
-def _roots(lanes: int, word: Word) -> tuple[int, ...]:
+Shape = tuple[int, int, int, int, bool]
+"""What the best tree depends on: range of a word as added and of its value, and its sign."""
+
+
+def _shape(word: Word) -> Shape:
+    added, total = word.added, word.total
+    return added.low, added.high, total.low, total.high, word.sign is Sign.NEGATE
+
+
+def _roots(lanes: int, shape: Shape) -> tuple[int, ...]:
     """Return the lanes in each word that is left for the accumulator, which takes two for one."""
-    limit = 1 if word.sign is Sign.NEGATE else 2
+    limit = 1 if shape[-1] else 2
     ways = [(lanes,), *(p for p in _pairs(lanes) if p.count(1) <= limit)]
-    return min(ways, key=lambda parts: _price(parts, word))
 
+    def price(parts: tuple[int, ...]) -> tuple[int, int]:
+        best = [_best(part, shape) for part in parts]
+        return sum(b[0] for b in best), max(b[1] for b in best)
 
-def _price(parts: tuple[int, ...], word: Word) -> tuple[int, int]:
-    best = [_best(part, word) for part in parts]
-    return sum(b[0] for b in best), max(b[1] for b in best)
+    return min(ways, key=price)
 
 
 @cache
-def _best(lanes: int, word: Word) -> tuple[int, int, tuple[int, ...]]:
+def _best(lanes: int, shape: Shape) -> tuple[int, int, tuple[int, ...]]:
     """Return sites and depth of the best tree of so many lanes, and the lanes of its operands."""
     if lanes == 1:
         return 0, 0, ()
-    limit = 1 if word.sign is Sign.NEGATE else 3
+    low, high, total_low, total_high, negates = shape
+    ways, sizes = _ways(lanes, 1 if negates else 3)
+    known = {size: _best(size, shape) for size in sizes}
+    prices = []
+    for parts in ways:
+        best = [known[part] for part in parts]
+        prices.append((sum([b[0] for b in best]), max([b[1] for b in best]), parts))
+    sites, depth, parts = min(prices)
+    rest = lanes - 1
+    total = Bounds(low + rest * total_low, high + rest * total_high)
+    return sites + total.bits, depth + 1, parts
+
+
+@cache
+def _ways(lanes: int, limit: int) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ...]]:
+    """Return ways to split lanes in two or three, at most `limit` of three being 1; the sizes."""
     ways: list[tuple[int, ...]] = list(_pairs(lanes))
     ways += [(a, *rest) for a in _near(lanes, 3) for rest in _pairs(lanes - a) if a <= rest[0]]
-    allowed = [parts for parts in ways if len(parts) == 2 or parts.count(1) <= limit]
-    (sites, depth), parts = min((_price(parts, word), parts) for parts in allowed)
-    first, rest = word.added, lanes - 1
-    total = Bounds(first.low + rest * word.total.low, first.high + rest * word.total.high)
-    return sites + total.bits, depth + 1, parts
+    allowed = tuple(parts for parts in ways if len(parts) == 2 or parts.count(1) <= limit)
+    return allowed, tuple(sorted({part for parts in allowed for part in parts}))
 
 
 def _pairs(lanes: int) -> list[tuple[int, int]]:

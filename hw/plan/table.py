@@ -60,10 +60,11 @@ def pair_up(entries: tuple[int, ...], width: int) -> tuple[TablePair, ...]:
         if helper in {bit for pair in found if pair.helper is not None for bit in pair.bits}:
             continue
         nets = [wires[i] for i in signals] + ([] if helper is None else [columns[helper]])
+        places = _places(nets, len(entries))
         helpers = {pair.helper for pair in found} | {helper}
         taken = {bit for pair in found for bit in pair.bits}
         allowed = [b for b in open_bits if b not in taken and (helper is None or b not in helpers)]
-        truths = {b: _truth(columns[b], nets, len(entries)) for b in allowed}
+        truths = {b: _truth(columns[b], places) for b in allowed}
         fitting = [(b, truth) for b, truth in truths.items() if truth is not None]
         while len(fitting) > 1:
             (one, first), (two, second), *fitting = fitting
@@ -85,16 +86,20 @@ def _wire(number: int, size: int) -> int:
     return sum(1 << place for place in range(size) if place >> number & 1)
 
 
-def _truth(column: int, nets: list[int], size: int) -> int | None:
-    """Return a column as a function of nets, or None if it is none."""
-    everywhere = (1 << size) - 1
+def _places(nets: list[int], size: int) -> list[int]:
+    """Return for each code of some nets the places of a table where they read it."""
+    places = [(1 << size) - 1]
+    for net in nets:
+        places = [place & ~net for place in places] + [place & net for place in places]
+    return places
+
+
+def _truth(column: int, places: list[int]) -> int | None:
+    """Return a column as a function of nets that read code k at `places[k]`, None if it is none."""
     truth = 0
-    for code in range(1 << len(nets)):
-        places = everywhere
-        for i, net in enumerate(nets):
-            places &= net if code >> i & 1 else everywhere ^ net
-        if column & places:
-            if column & places != places:
+    for code, place in enumerate(places):
+        if column & place:
+            if place & ~column:
                 return None
             truth |= 1 << code
     return truth
