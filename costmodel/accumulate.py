@@ -30,13 +30,27 @@ def accumulate(plan: AccumulatePlan, target: Coefficients) -> Cost:
         plan, target
     )
     if len(plan.words) > 1:
+        count += plan.subtracts and any(word.pending for word in plan.words)
         return dual_row(plan.sum_bits) + luts(count, ff=plan.ff)
     row = adding_row(
         plan.bits, plan.sum_bits, plan.addend, plan.relative, target, plan.words[0].pending
     )
     if plan.relative:
         count += shared_sign(plan.bits, plan.sum_bits, plan.addend, target)
-    return row + luts(count, ff=plan.ff)
+    return row + luts(count, ff=plan.ff) + _inversion(plan, target)
+
+
+def _inversion(plan: AccumulatePlan, target: Coefficients) -> Cost:
+    """Return the cost of taking a word away: only LUTs of Xilinx invert it on their way."""
+    if not plan.subtracts:
+        return Cost()
+    bits = 0 if plan.relative or target.family == "xilinx" else plan.addend.bits
+    return luts(bits) + inverter(target) * plan.words[0].pending
+
+
+def inverter(target: Coefficients) -> Cost:
+    """Return the cost of an inverter by itself, which Yosys does not count as a LUT on Xilinx."""
+    return Cost(sites=1) if target.family == "xilinx" else luts(1)
 
 
 def adding_row(

@@ -26,7 +26,16 @@ def lane_glue(plan: LanePlan, target: Coefficients) -> Cost:
         flagged = bool(plan.flags)
         count += sum(unpack_luts(operand, needs_normal, flagged, target) for operand in operands)
     signs = plan.weight.has_sign and plan.activation.has_sign and not plan.signs_apart
-    return luts(count + signs)
+    return luts(count + signs) + _sign_inverter(plan, target)
+
+
+def _sign_inverter(plan: LanePlan, target: Coefficients) -> Cost:
+    """Return the cost of a binary sign, the inverse of its code, that nothing else takes in."""
+    binary = [o for o in (plan.weight, plan.activation) if o.is_signs and o.format.bits == 1]
+    alone = plan.weight.has_sign != plan.activation.has_sign
+    if not binary or not alone or not plan.has_negate or plan.signs_apart or plan.negated:
+        return Cost()
+    return Cost(sites=1) if target.family == "xilinx" else luts(1)
 
 
 def sign_pair(plan: SignPair, target: Coefficients) -> Cost:
@@ -108,9 +117,9 @@ def special_luts(
     count = classify_luts(weight, classes(weight, activation, flags), target)
     count += classify_luts(activation, classes(activation, weight, flags), target)
     if "pos_inf" not in flags:
-        return count + (weight.format.has_specials and activation.format.has_specials)
+        return count + (weight.raises_flags and activation.raises_flags)
     infinite = weight.has_infinity + activation.has_infinity
-    special = weight.format.has_specials + activation.format.has_specials
+    special = weight.raises_flags + activation.raises_flags
     signs = weight.format.signed + activation.format.signed
     features = (1, infinite - 1, special - 1, signs - 1)
     weights = target.row("special_flags", "infinity")
@@ -124,10 +133,13 @@ def classify_luts(operand: OperandPlan, asked: tuple[str, ...], target: Coeffici
     known = measured(target.target, "classifier", classifier_key(operand, asked))
     if known is not None:
         return known.lut
-    return sum(gate_luts(operand.format.bits, target) for _ in asked)
+    gate = measured(target.target, "flag_gate", str(operand.format.bits))
+    each = gate_luts(operand.format.bits, target) if gate is None else gate.lut
+    return each * len(asked)
 
 
 def classifier_key(operand: OperandPlan, asked: tuple[str, ...]) -> str:
     """Return the key of a measured classifier; fixed point differs only in its width."""
-    name = operand.format.name if operand.is_minifloat else f"fixed{operand.format.bits}"
+    named = operand.is_minifloat or operand.is_signs
+    name = operand.format.name if named else f"fixed{operand.format.bits}"
     return f"{name}:{'+'.join(asked)}"

@@ -10,13 +10,16 @@ from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts, total
 from costmodel.measured import measured, product_key, product_kind
 from costmodel.rows import booth_row
-from hw.plan import Bounds, LanePlan, OperandPlan, ProductPlan, WindowLanePlan
+from hw.design import is_signs
+from hw.plan import Bounds, LanePlan, OperandPlan, ProductPlan, SignSelection, WindowLanePlan
 
 
 @cache
 def lane_product(lane: LanePlan | WindowLanePlan, target: Coefficients) -> Cost:
     """Return the cost of a lane's product in its structure."""
     plan = lane.product
+    if isinstance(plan.selection, SignSelection):
+        return luts(plan.selection.luts)
     if plan.structure == "rows":
         start = luts(plan.selection.luts) if plan.selection else Cost()
         return start + total(booth_row(row, target) for row in plan.rows)
@@ -54,11 +57,24 @@ def multiplier(plan: ProductPlan, target: Coefficients) -> Cost:
     """
     widths = plan.weight_bits, plan.activation_bits
     kinds = word_kind(plan.weight, widths[0]), word_kind(plan.activation, widths[1])
-    part = "magnitude_product" if "m" in kinds else "product"
-    known = measured(target.target, part, product_key(*widths, *kinds))
+    known = _measured_product(widths, kinds, target)
     if known is not None:
         return known
     return wide_multiplier(*widths, plan.weight.signed, plan.activation.signed, target)
+
+
+def _measured_product(
+    widths: tuple[int, int], kinds: tuple[str, str], target: Coefficients
+) -> Cost | None:
+    """Return a measured product, or the nearest to it: words swapped, magnitudes unsigned."""
+    plain = "u" if kinds[0] == "m" else kinds[0], "u" if kinds[1] == "m" else kinds[1]
+    part = "magnitude_product" if "m" in kinds else "product"
+    for name, tried in ((part, kinds), ("product", plain)):
+        for step in (1, -1):
+            known = measured(target.target, name, product_key(*widths[::step], *tried[::step]))
+            if known is not None:
+                return known
+    return None
 
 
 def word_kind(bounds: Bounds, bits: int) -> str:
@@ -84,7 +100,7 @@ def table_key(lane: LanePlan | WindowLanePlan) -> str:
 
 
 def _table_side(operand: OperandPlan, whole: bool) -> str:
-    if whole and operand.is_minifloat:
+    if whole and (operand.is_minifloat or is_signs(operand.format)):
         return operand.format.name
     return f"{'s' if operand.signed else 'u'}{operand.significand_bits}"
 

@@ -256,7 +256,7 @@ def test_defaults_and_slugs():
     assert (array.lanes, array.cores) == (1, 8)
     quiet = from_record({"kind": "mac", "weight": "e5m2", "specials": "ignore"})
     assert quiet.with_structure("table").slug == "mac_e5m2_e5m2_exact256_ignore_table"
-    assert set(KINDS) == {"mac", "dot", "mxdot", "array", "tile"}
+    assert set(KINDS) == {"mac", "dot", "mxdot", "array", "tile", "bitplane"}
 
 
 def test_a_format_as_accumulator_saturates_at_the_step_of_the_products():
@@ -389,9 +389,9 @@ def test_an_accumulator_holds_at_least_one_step(accumulator):
         ("e4m3fndaz", "minifloats without subnormals"),
         ("binary8p4se", "minifloats of P3109's extended domain"),
         ("e5m2uz", "minifloats without a negative zero"),
-        ("int8s", "formats that are neither fixed point nor minifloats"),
-        ("bipolar3", "formats that are neither fixed point nor minifloats"),
-        ("posit<8,1>", "formats that are neither fixed point nor minifloats"),
+        ("int8s", "neither fixed point, binary, ternary nor minifloats"),
+        ("bipolar3", "neither fixed point, binary, ternary nor minifloats"),
+        ("posit<8,1>", "neither fixed point, binary, ternary nor minifloats"),
     ],
 )
 @pytest.mark.parametrize("role", ["weight", "activation"])

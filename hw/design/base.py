@@ -12,7 +12,13 @@ from hw.accumulators import (
     AccumulatorKind,
 )
 from hw.design.checks import one_of, within
-from hw.design.operands import largest_shift, signed_bits, significand_bounds, without_hardware
+from hw.design.operands import (
+    largest_shift,
+    raises_flags,
+    signed_bits,
+    significand_bounds,
+    without_hardware,
+)
 from hw.formats import Format
 
 STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp", "merged", "packed")
@@ -206,7 +212,7 @@ class Design:
     @property
     def has_specials(self) -> bool:
         """Whether an operand can be NaN or infinite."""
-        return self.weight.has_specials or self.activation.has_specials
+        return raises_flags(self.weight) or raises_flags(self.activation)
 
     @property
     def flags(self) -> tuple[str, ...]:

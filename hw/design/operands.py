@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hw.formats import FixedFormat, Format, MinifloatFormat, Specials
+from hw.formats.integers import BipolarFormat, SymmetricFormat
 from hw.formats.minifloat import MAXIMUM_EXPONENT_BITS
 
 OPERAND_SPECIALS = (Specials.FINITE, Specials.FN, Specials.FNUZ, Specials.IEEE)
@@ -26,16 +27,36 @@ def largest_shift(format: Format) -> int:
     return max(format.maximum_field, 1) - 1 if isinstance(format, MinifloatFormat) else 0
 
 
+def is_signs(format: Format) -> bool:
+    """Whether a format is ``binary`` or ``ternary``: a sign and at most whether it is zero.
+
+    The code of ``binary`` is 1 for +1 and 0 for -1. That of ``ternary`` is two planes: bit 0 says
+    that the number is not zero, bit 1 that it is negative; the code 10, which no number encodes
+    to, is zero as well, and raises no flag.
+    """
+    if isinstance(format, BipolarFormat):
+        return format.bits == 1
+    return isinstance(format, SymmetricFormat) and format.name == "ternary"
+
+
+def raises_flags(format: Format) -> bool:
+    """Whether codes of an operand are special: not the unused code of ``ternary``."""
+    return format.has_specials and not is_signs(format)
+
+
 def without_hardware(format: Format) -> str | None:
     """Return what in a format no operand of a design can have, or None for an operand format.
 
-    Operands are fixed point (signed from 2 bits), or minifloats of 1 to 8 exponent bits with a
-    sign, subnormals, the specials of `OPERAND_SPECIALS` and, but for fnuz, a negative zero.
+    Operands are fixed point (signed from 2 bits), ``binary``, ``ternary``, or minifloats of 1 to 8
+    exponent bits with a sign, subnormals, the specials of `OPERAND_SPECIALS` and, but for fnuz, a
+    negative zero.
     """
+    if is_signs(format):
+        return None
     if isinstance(format, FixedFormat):
         return "signed fixed point of 1 bit" if format.signed and format.bits == 1 else None
     if not isinstance(format, MinifloatFormat):
-        return "formats that are neither fixed point nor minifloats"
+        return "formats that are neither fixed point, binary, ternary nor minifloats"
     wanting = {
         "unsigned minifloats": not format.signed,
         "minifloats of no exponent bits": format.exponent_bits == 0,

@@ -17,6 +17,7 @@ from hw.plan.operand import OperandPlan, classes
 from hw.plan.packed import PackedOperand, Packing
 from hw.plan.packed_tile import PackedCell, PackedChain, PackedTilePlan, plan_packed
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
+from hw.plan.selection import SignSelection
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
 from hw.plan.sums import Sign, SumRow, SumTree, Word
 from hw.plan.tree import AdderRow, TreePlan
@@ -69,6 +70,7 @@ __all__ = [
     "ShiftPlan",
     "Sign",
     "SignPair",
+    "SignSelection",
     "SumRow",
     "SumTree",
     "TreePlan",

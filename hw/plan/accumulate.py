@@ -35,6 +35,8 @@ class AccumulatePlan:
     takes_signs
         Whether the sign of the only word is made here, from both operands', beside what clears:
         together they are one LUT6_2.
+    subtracts
+        Whether the words are what a step takes away from the sum.
 
     """
 
@@ -45,6 +47,7 @@ class AccumulatePlan:
     total_on_last: bool
     lean: bool = False
     takes_signs: bool = False
+    subtracts: bool = False
 
     @property
     def addend(self) -> Bounds:
@@ -70,6 +73,8 @@ class AccumulatePlan:
         reach = 1 << (self.bits - 1)
         least = sum(word.total.low for word in self.words)
         most = sum(word.total.high for word in self.words)
+        if self.subtracts:
+            least, most = -most, -least
         return signed_bits(-reach + least, reach - 1 + most)
 
     @property

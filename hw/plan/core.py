@@ -30,6 +30,7 @@ from hw.plan.packed_tile import PackedTilePlan, plan_packed
 from hw.plan.product import Bounds
 from hw.plan.serial import SerialCorePlan
 from hw.plan.serial_kinds import plan_serial
+from hw.plan.signs import pair_sums
 from hw.plan.sums import Sign, SumTree, Word, plan_sums
 from hw.plan.tree import TreePlan, plan_tree
 from hw.plan.window import (
@@ -267,6 +268,7 @@ def _plan_core(design: Design, target: Target) -> CorePlan:
         on_last,
         lean=target.primitives,
         takes_signs=plain.signs_apart and lanes == 1,
+        subtracts=plain.negated,
     )
     return CorePlan(lanes, plain, None, adding, kept)
 
@@ -277,6 +279,9 @@ def _plan_adding(
     """Return the tree over lanes of equal words and what it leaves for the accumulator."""
     if target.primitives:
         sums = plan_sums(lanes, word)
+        return sums, sums.words
+    if word.sign is Sign.CARRY:
+        sums = pair_sums(lanes, word)
         return sums, sums.words
     relative = word.sign is Sign.NEGATE
     tree = plan_tree(lanes, word.bounds, relative)

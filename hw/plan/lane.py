@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hw.design import Design
 from hw.plan.merged import can_merge
@@ -10,7 +10,9 @@ from hw.plan.merged_window import can_merge_window
 from hw.plan.operand import OperandPlan
 from hw.plan.packed_tile import can_pack
 from hw.plan.product import Bounds, ProductPlan, plan_product, table_product
+from hw.plan.selection import SignSelection
 from hw.plan.shift import ShiftPlan, plan_shift
+from hw.plan.signs import signs_and_integer
 from hw.plan.sums import Sign, Word
 from hw.target import Target
 
@@ -36,6 +38,8 @@ class LanePlan:
         Special outputs of the lane: "nan", "pos_inf", "neg_inf" as far as they occur and count.
     signs_apart
         Whether the sign of the product is made outside the lane, from the operands' highest bits.
+    negated
+        Whether the value is that of −weight·activation (`hw.plan.selection`).
 
     """
 
@@ -46,6 +50,7 @@ class LanePlan:
     bounds: Bounds
     flags: tuple[str, ...]
     signs_apart: bool = False
+    negated: bool = False
 
     @property
     def is_table(self) -> bool:
@@ -55,6 +60,8 @@ class LanePlan:
     @property
     def has_negate(self) -> bool:
         """Whether the sign leaves the lane apart from the value."""
+        if isinstance(self.product.selection, SignSelection):
+            return False
         return self.weight.has_sign or self.activation.has_sign
 
     @property
@@ -80,6 +87,11 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
     """
     weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
     known = ["behavioural", "rows"]
+    if not design.is_window:
+        if weight.is_signs and activation.is_signs:
+            known = []
+        elif signs_and_integer(weight, activation) is not None:
+            known = ["rows"]
     significands = weight.significand_bits + activation.significand_bits
     whole = significands if design.is_window else table_inputs(weight, activation)
     if min(whole, significands) <= TABLE_INPUTS:
@@ -111,6 +123,10 @@ def plan_lane(design: Design, target: Target) -> LanePlan:
     activation = OperandPlan(design.activation, special_counts=counts)
     whole = design.structure == "table" and table_inputs(weight, activation) <= TABLE_INPUTS
     flags = design.product_flags
+    if not whole and not design.is_floating and signs_and_integer(weight, activation) is not None:
+        return _plan_signs(design, weight, activation, target)
+    if whole:
+        weight, activation = replace(weight, whole=True), replace(activation, whole=True)
     apart = target.primitives and weight.has_sign and activation.has_sign and not flags
     apart = apart and not design.is_floating
     if whole:
@@ -130,7 +146,7 @@ def plan_lane(design: Design, target: Target) -> LanePlan:
         Bounds(activation.low, activation.high),
         activation.significand_bits,
         target.primitives,
-        may_pend=not (weight.is_minifloat or activation.is_minifloat),
+        may_pend=not (weight.has_sign or activation.has_sign),
     )
     bounds = _value_bounds(weight) * _value_bounds(activation)
     shift = plan_shift(
@@ -141,6 +157,46 @@ def plan_lane(design: Design, target: Target) -> LanePlan:
         target.lut_inputs,
     )
     return LanePlan(weight, activation, product, shift, bounds, flags, apart)
+
+
+def _plan_signs(
+    design: Design, weight: OperandPlan, activation: OperandPlan, target: Target
+) -> LanePlan:
+    """Return the lane of a binary or ternary operand and an integer.
+
+    A word is inverted in the lane, or, if it is that of a binary operand, in the adder row it goes
+    to: in pairs where there is LUT6_2, and by the accumulator where there is one lane.
+    """
+    found = signs_and_integer(weight, activation)
+    assert found is not None
+    signs, other = found
+    binary = signs.format.bits == 1
+    bounds = _value_bounds(weight) * _value_bounds(activation)
+    sides = Bounds(weight.low, weight.high), Bounds(activation.low, activation.high)
+    widths = weight.significand_bits, activation.significand_bits
+    if binary and (design.lanes == 1 or target.lut_inputs >= TABLE_INPUTS):
+        product = plan_product(
+            design.structure, sides[0], widths[0], sides[1], widths[1], target.primitives
+        )
+        apart = target.primitives and design.lanes == 1
+        return LanePlan(
+            weight, activation, product, None, bounds, (), apart, negated=design.lanes > 1
+        )
+    selection = SignSelection(
+        other.significand_bits, other.signed, masked=not binary, packed=target.primitives
+    )
+    product = ProductPlan(
+        "rows",
+        sides[0],
+        sides[1],
+        widths[0],
+        widths[1],
+        weight_is_multiplier=signs is weight,
+        selection=selection,
+        pending=selection.word_bounds(Bounds(other.low, other.high)),
+    )
+    reach = Bounds(other.low, other.high).magnitude
+    return LanePlan(weight, activation, product, None, Bounds(-reach, reach), (), negated=binary)
 
 
 def _magnitudes(operand: OperandPlan) -> list[int]:

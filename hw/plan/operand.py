@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hw.design import largest_shift
+from hw.design import is_signs, largest_shift, raises_flags
 from hw.formats import Format, MinifloatFormat, Specials
 
 
@@ -20,12 +20,15 @@ class OperandPlan:
         Fixed point only: multiply sign and magnitude apart (alignment windows do).
     special_counts
         Whether a special code must read as 0. Where its flag decides the result, it need not.
+    whole
+        Binary and ternary only: the code is the index of a table, not a sign and a magnitude.
 
     """
 
     format: Format
     split_sign: bool = False
     special_counts: bool = True
+    whole: bool = False
 
     @property
     def is_minifloat(self) -> bool:
@@ -35,7 +38,17 @@ class OperandPlan:
     @property
     def has_sign(self) -> bool:
         """Whether a sign bit is carried beside an unsigned significand."""
-        return self.is_minifloat or (self.split_sign and self.format.signed)
+        return self.is_minifloat or self.is_signs or (self.split_sign and self.format.signed)
+
+    @property
+    def is_signs(self) -> bool:
+        """Whether the operand is a sign and a magnitude of one bit: binary or ternary."""
+        return is_signs(self.format) and not self.whole
+
+    @property
+    def raises_flags(self) -> bool:
+        """Whether codes are special (not the unused code of ternary)."""
+        return raises_flags(self.format)
 
     @property
     def field_bits(self) -> int:
@@ -70,6 +83,8 @@ class OperandPlan:
     @property
     def low(self) -> int:
         """Least significand."""
+        if self.is_signs and self.format.bits == 1:
+            return 1
         return 0 if self.has_sign else self.format.minimum_integer
 
     @property
@@ -91,7 +106,7 @@ class OperandPlan:
         """Width of the significand."""
         if isinstance(self.format, MinifloatFormat):
             return self.format.precision
-        return self.format.bits
+        return 1 if self.is_signs else self.format.bits
 
     @property
     def magnitude_code_bits(self) -> int:
@@ -110,6 +125,6 @@ def classes(operand: OperandPlan, other: OperandPlan, flags: tuple[str, ...]) ->
     names: tuple[str, ...] = ()
     if operand.has_infinity:
         names = ("special", "nan", "infinite") if operand.gated else ("nan", "infinite")
-    elif operand.format.has_specials:
+    elif operand.raises_flags:
         names = ("nan",)
     return (*names, "zero") if other.has_infinity else names

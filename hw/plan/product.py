@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw.plan.digits import BoothRow, Bounds, DigitSelection, booth_rows, selected_rows
+from hw.plan.selection import SignSelection
 from hw.plan.table import TablePair, pair_up
 
 __all__ = ["BoothRow", "Bounds", "DigitSelection", "ProductPlan", "plan_product", "table_product"]
@@ -24,7 +25,8 @@ class ProductPlan:
     weight_bits, activation_bits
         Their widths.
     rows
-        Booth rows, first to last (structure "rows" only).
+        Booth rows, first to last (structure "rows" only); neither rows nor a selection where one
+        operand is always 1.
     weight_is_multiplier
         Whether the digits are the weight's.
     selection
@@ -45,7 +47,7 @@ class ProductPlan:
     activation_bits: int
     rows: tuple[BoothRow, ...] = ()
     weight_is_multiplier: bool = True
-    selection: DigitSelection | None = None
+    selection: DigitSelection | SignSelection | None = None
     pending: Bounds | None = None
     entries: tuple[int, ...] = ()
     pairs: tuple[TablePair, ...] = ()
@@ -79,6 +81,10 @@ def plan_product(
 
     `primitives` allows LUT6_2, `may_pend` with it a carry that the adder tree has still to add.
     """
+    one = Bounds(1, 1)
+    if one in (weight, activation):
+        by_weight = weight == one
+        return ProductPlan("rows", weight, activation, weight_bits, activation_bits, (), by_weight)
     if structure == "rows" and primitives and may_pend:
         ways = [_rows_product(weight, weight_bits, activation, activation_bits)]
         ways += _selected_products(weight, weight_bits, activation, activation_bits)

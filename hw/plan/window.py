@@ -157,9 +157,9 @@ def plan_window_lane(design: Design, target: Target) -> WindowLanePlan:
     activation = OperandPlan(design.activation, split_sign=True)
     product = plan_product(
         design.structure,
-        Bounds(0, weight.high),
+        Bounds(weight.low, weight.high),
         weight.significand_bits,
-        Bounds(0, activation.high),
+        Bounds(activation.low, activation.high),
         activation.significand_bits,
     )
     exponents = plan_exponents((weight, activation), target.lut_inputs)

@@ -188,11 +188,23 @@ class Accumulator(wiring.Component):
             return self._sum_of_three(m, platform, state)
         before = extend(state, width, signed=True)
         addend = extend(self.addend, width, plan.addend.signed)
+        if plan.subtracts:
+            return self._subtracted(m, before, addend)
         if plan.relative:
             # Yosys feeds the carry chain with the wire declared first: the register, a bare net.
             step = named(m, "signed_addend", addend ^ self._sign.replicate(width))
             return before + step + self._sign
         return before + addend + self.carry if plan.words[0].pending else before + addend
+
+    def _subtracted(self, m: Module, before: Value, addend: Value) -> Value:
+        """Return the sum less a word: ``−(word + carry) = ~word + ~carry``."""
+        if self.plan.relative:
+            kept = named(m, "kept", ~self._sign)
+            return before + named(m, "signed_addend", addend ^ kept.replicate(len(addend))) + kept
+        inverted = named(m, "inverted_addend", ~addend)
+        if self.plan.words[0].pending:
+            return before + inverted + named(m, "borrow", ~self.carry)
+        return before + inverted + Const(1, 1)
 
     def _sum_of_three(self, m: Module, platform: object, state: Signal) -> Value:
         plan = self.plan
@@ -203,9 +215,24 @@ class Accumulator(wiring.Component):
         for word, suffix in zip(plan.words, _SUFFIXES, strict=True):
             pending = pending_bit(self, suffix)
             inverts = pending if word.sign is Sign.NEGATE else None
-            operands.append(Summand(getattr(self, f"addend{suffix}"), inverts))
+            addend = getattr(self, f"addend{suffix}")
+            operands.append(Summand(addend, inverts, flipped=plan.subtracts))
             carries += [] if pending is None else [pending]
+        if plan.subtracts:
+            carries = self._borrows(m, platform, carries)
         return add_words(m, platform, words, operands, carries, plan.sum_bits)
+
+    def _borrows(self, m: Module, platform: object, carries: list[Value]) -> list[Value]:
+        """Return what is left to add where ``word + carry`` is taken away by adding ``~word``."""
+        library = native(platform)
+        if library is None or not carries:
+            borrows: list[Value] = [~carry for carry in carries]
+        else:
+            pair = [*carries, Const(0)][:2]
+            borrows = list(
+                dual_lut(m, library, "borrows", pair, lambda a, _: 1 - a, lambda _, b: 1 - b)
+            )
+        return [*borrows[: len(carries)], *[Const(1, 1)] * (len(self.plan.words) - len(carries))]
 
     def _limited(self, m: Module, platform: object, exact: Value) -> Value:
         bits = self.plan.bits
@@ -233,4 +260,6 @@ class Accumulator(wiring.Component):
         addend = self.addend[-1] if self.plan.addend.signed else Const(0)
         if self.plan.relative:
             addend = addend ^ self._sign
+        if self.plan.subtracts:
+            addend = ~addend
         return (state[-1] == addend) & (exact[-1] != addend)

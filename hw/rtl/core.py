@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Value
+from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -129,10 +129,13 @@ class Core(wiring.Component):
         """Make the signs of all products outside the lanes, if the plan says so."""
         plan = self.plan
         tops = [
-            [word.word_select(i, format.bits)[-1] for i in range(plan.lanes)]
-            for word, format in (
-                (self.weight, plan.lane.weight.format),
-                (self.activation, plan.lane.activation.format),
+            [
+                word.word_select(i, operand.format.bits)[-1] if operand.has_sign else Const(1)
+                for i in range(plan.lanes)
+            ]
+            for word, operand in (
+                (self.weight, plan.lane.weight),
+                (self.activation, plan.lane.activation),
             )
         ]
         if accumulator.plan.takes_signs:

@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.plan import LanePlan
+from hw.plan import LanePlan, SignSelection
 from hw.rtl.bits import extend, named
 from hw.rtl.operand import Operand, unpack_both
 from hw.rtl.product import build_word, place_table
@@ -39,7 +39,8 @@ class Lane(wiring.Component):
         plan = self.plan
         weight, activation = unpack_both(m, platform, plan, self.weight, self.activation)
         if plan.has_negate and not plan.signs_apart:
-            m.d.comb += self.negate.eq(weight.sign ^ activation.sign)
+            sign = ~weight.sign if plan.negated else weight.sign
+            m.d.comb += self.negate.eq(sign ^ activation.sign)
         m.d.comb += self.value.eq(self._value(m, platform, weight, activation))
         drive_flags(m, self, plan.flags, weight, activation)
         return m
@@ -48,9 +49,11 @@ class Lane(wiring.Component):
         plan = self.plan
         if plan.is_table:
             return self._magnitude_table(m, platform)
-        product, carry = build_word(
-            m, platform, plan.product, weight.significand, activation.significand
-        )
+        sides = weight.significand, activation.significand
+        if isinstance(plan.product.selection, SignSelection):
+            signs = plan.product.weight_is_multiplier
+            sides = (self.weight, sides[1]) if signs else (sides[0], self.activation)
+        product, carry = build_word(m, platform, plan.product, *sides)
         if carry is not None:
             m.d.comb += self.carry.eq(carry)
             return product

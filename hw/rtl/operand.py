@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.design import is_signs
 from hw.formats import Format, MinifloatFormat, Specials
 from hw.plan import (
     FloatLanePlan,
@@ -89,6 +90,8 @@ class Classifier(wiring.Component):
         format, code = self.format, self.code
         nan, infinite = Const(0), Const(0)
         zero = code == 0
+        if is_signs(format):
+            zero = ~code[0] if format.bits > 1 else Const(0)
         if isinstance(format, MinifloatFormat):
             nan, infinite = _specials(code, format)
             zero = code[:-1] == 0
@@ -134,6 +137,12 @@ def unpack(
     if isinstance(plan.format, MinifloatFormat):
         return _unpack_minifloat(m, name, code, plan, plan.format, found)
     no = Const(0)
+    if plan.is_signs:
+        # Binary: the code says whether the sign is +. Ternary: planes of not zero and negative.
+        one = code[0] if len(code) > 1 else Const(1, 1)
+        sign = code[1] & one if len(code) > 1 else ~code[0]
+        zero = found.get("zero", no)
+        return Operand(sign, one, Const(0, 0), no, no, no, zero, sign)
     negative = code[-1] if plan.format.signed else no
     sign, significand = no, code
     if plan.has_sign:

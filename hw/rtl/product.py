@@ -8,9 +8,10 @@ from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.plan import BoothRow, DigitSelection, ProductPlan
+from hw.plan import BoothRow, DigitSelection, ProductPlan, SignSelection
 from hw.rtl.bits import extend, named, read
 from hw.rtl.library import place
+from hw.rtl.signs import build_signs
 from hw.rtl.xilinx import Function, dual_lut, lut6_2, native
 
 
@@ -205,6 +206,8 @@ def _build_rows(
     done: list[Value] = []
     previous: Value | None = None
     carry: Value | None = None
+    if isinstance(plan.selection, SignSelection):
+        return build_signs(m, platform, plan.selection, multiplicand, multiplier)
     if plan.selection is not None:
         selector = DigitSelector(plan.selection)
         place(m, platform, selection_name(plan.selection), selector)
@@ -222,7 +225,8 @@ def _build_rows(
             # What is left of a word of two bits or less is its sign.
             m.d.comb += adder.previous.eq(previous[2:] if len(previous) > 2 else previous[-1])
         previous = adder.sum
-    assert previous is not None
+    if previous is None:
+        return multiplicand, None
     return named(m, "product", Cat(*done, previous), plan.word_bounds.bits), carry
 
 

@@ -17,10 +17,14 @@ from hw.rtl.xilinx import Function, carry_chain, dual_lut, native
 
 @dataclass(frozen=True, slots=True)
 class Summand:
-    """A word to add and what stands beside it: its sign, its pending carry, or None."""
+    """A word to add and what stands beside it: its sign, its pending carry, or None.
+
+    A `flipped` word is added inverted.
+    """
 
     value: Value
     pending: Value | None
+    flipped: bool = False
 
 
 def pending_bit(ports: wiring.Component, suffix: str = "") -> Value | None:
@@ -114,7 +118,8 @@ def add_words(
     free = [*carries, Const(0), Const(0)]
     if len(words) == 2:
         return _inverting(m, library, bits, free[0], width)
-    return _ternary(m, library, bits, free[0], free[1], width)
+    flipped = tuple(operand.flipped for operand in operands)
+    return _ternary(m, library, bits, free[0], free[1], width, flipped)
 
 
 def _plain(
@@ -129,6 +134,8 @@ def _plain(
         value = extend(operand.value, width, word.bounds.signed)
         if operand.pending is not None:
             value = named(m, f"inverted{number}", value ^ operand.pending.replicate(width))
+        if operand.flipped:
+            value = named(m, f"flipped{number}", ~value)
         total = value if number == 0 else total + value
     for carry in carries:
         total = total + carry
@@ -166,6 +173,7 @@ def _ternary(
     carry: Value,
     second: Value,
     width: int,
+    flipped: tuple[bool, ...],
 ) -> Value:
     """Three words: majorities one place up, with the second carry in the lowest place."""
     words = [value for value, _ in bits]
@@ -176,19 +184,21 @@ def _ternary(
         inputs = [word[i] for word in words] + [majority[i]]
         if signs:
             ((inverted, sign),) = signs
-            o5, o6 = dual_lut(m, library, f"bit{i}", [*inputs, sign], *_functions(inverted))
+            o5, o6 = dual_lut(
+                m, library, f"bit{i}", [*inputs, sign], *_functions(inverted, flipped)
+            )
         else:
-            o5, o6 = dual_lut(m, library, f"bit{i}", inputs, *_functions(None))
+            o5, o6 = dual_lut(m, library, f"bit{i}", inputs, *_functions(None, flipped))
         majority.append(o5)
         selects.append(o6)
     return carry_chain(m, library, "chain", Cat(*selects), Cat(*majority[:width]), carry)
 
 
-def _functions(inverted: int | None) -> tuple[Function, Function]:
+def _functions(inverted: int | None, flipped: tuple[bool, ...]) -> tuple[Function, Function]:
     """Return majority and sum of three words' bits, one of them inverted by the fifth input."""
 
     def words(values: tuple[int, ...]) -> list[int]:
-        bits = list(values[:3])
+        bits = [value ^ flip for value, flip in zip(values[:3], flipped, strict=True)]
         if inverted is not None:
             bits[inverted] ^= values[4]
         return bits

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.design import Design
+from hw.design import Design, is_signs
 from hw.formats import Format, MinifloatFormat, Overflow, Rounding, Special, parse
 from sim.golden.tables import value_table
 
@@ -105,6 +105,8 @@ def operand_values(format: Format, specials: str) -> Values:
     With the policy "ignore", specials are zeros of their sign bit.
     """
     table = value_table(format).copy()
+    if is_signs(format):
+        table[np.isnan(table)] = 0.0  # the unused code of ternary
     if specials == "ignore":
         codes = np.flatnonzero(~np.isfinite(table))
         table[codes] = np.where(codes >> (format.bits - 1) & 1 > 0, -0.0, 0.0)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from hw.accumulators import Accumulator, AccumulatorMode
-from hw.design import Design
+from hw.design import Design, is_signs
 from hw.formats import Format, MinifloatFormat, Rounding, Special, Value
 
 
@@ -42,7 +42,7 @@ def term(format: Format, code: int, specials: str) -> Term:
         negative = format.signed and bool(code >> (format.bits - 1))
     else:
         negative = not isinstance(value, Special) and value < 0
-    if isinstance(value, Special) and specials == "ignore":
+    if isinstance(value, Special) and (specials == "ignore" or is_signs(format)):
         value = Fraction(0)
     return Term(value, negative)
 

@@ -34,7 +34,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorKind
-from hw.design import Design, MxDotProduct
+from hw.design import Design, MxDotProduct, is_signs
 from hw.formats import Format, MinifloatFormat, Special
 from sim.golden import floating, mx
 
@@ -194,7 +194,7 @@ def product_flags(
     signs = []
     special = False
     for format, code in ((weight_format, weight), (activation_format, activation)):
-        value = format.special(code)
+        value = None if is_signs(format) else format.special(code)
         if value is Special.NAN:
             return {"nan"}
         special |= value is not None
