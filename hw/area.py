@@ -4,8 +4,8 @@ The netlist is what Yosys' ``write_json`` wrote after technology mapping. Module
 hierarchy are counted once and multiplied by the number of their instances.
 
 **LUT** is what Yosys reports: LUT1 … LUT6 and LUT6_2 on Xilinx, LUT4 and two per CCU2C on ECP5,
-SB_LUT4 on iCE40. **Sites** are the places a real device needs (plus those of LUTs used as memory,
-if there are any):
+SB_LUT4 on iCE40, LUT1 … LUT4 and one per ALU on Gowin. **Sites** are the places a real device needs
+(plus those of LUTs used as memory, if there are any):
 
 - Xilinx: LUT + INV + those carry bits in use that have no LUT of their own. A carry cell is in use
   up to its highest bit whose O or CO is read. A bit has a LUT of its own when its S input is
@@ -21,6 +21,9 @@ if there are any):
   the LUT's I1 and I2 are the carry's I0 and I1, and its I3 the carry's CI (any I3 when CI is
   constant); each LUT serves one carry. A chain that starts at a net instead of a constant needs one
   cell more to get into it.
+- Gowin: an ALU is a LUT4 in arithmetic mode (Gowin UG288), so that functions before it are LUTs of
+  their own. A chain that starts at a net needs one ALU more to get into it, and a carry that leaves
+  the chain one more to get out of it. MUX2_LUT5 … MUX2_LUT8, which join LUT4, are listed apart.
 """
 
 import re
@@ -36,13 +39,16 @@ _CLOCKS = frozenset({"C", "CLK", "G"})
 _KINDS = (
     ("lut", re.compile(r"LUT[1-6](_2)?|LUT4|SB_LUT4")),
     ("inv", re.compile(r"INV")),
-    ("carry", re.compile(r"CARRY[48]|CCU2C|SB_CARRY")),
-    ("mux", re.compile(r"MUXF[789]|PFUMX|L6MUX21")),
+    ("carry", re.compile(r"CARRY[48]|CCU2C|SB_CARRY|ALU")),
+    ("mux", re.compile(r"MUXF[789]|PFUMX|L6MUX21|MUX2(_LUT[5-8])?")),
     (
         "ff",
-        re.compile(r"FD[RSCP]E(_1)?|LD[CP]E|TRELLIS_FF|SB_DFF\w*|\$_(DFF|SDFF|ALDFF|DLATCH)\w*_"),
+        re.compile(
+            r"FD[RSCP]E(_1)?|LD[CP]E|TRELLIS_FF|SB_DFF\w*|DFF\w*|DLN?C?P?E?"
+            r"|\$_(DFF|SDFF|ALDFF|DLATCH)\w*_"
+        ),
     ),
-    ("dsp", re.compile(r"DSP48\w*|MULT18X18[CD]|ALU54[AB]|SB_MAC16")),
+    ("dsp", re.compile(r"DSP48\w*|MULT18X18[CD]|ALU54[ABD]|SB_MAC16|MULT(9X9|18X18|36X36)")),
     ("bram", re.compile(r"RAMB\w+|URAM288|DP16KD|PDPW16KD|SB_RAM40_4K\w*|SB_SPRAM256KA")),
     ("lutram", re.compile(r"RAM\d+\w*|SRL\w+|TRELLIS_DPR16X4")),
 )
@@ -130,8 +136,7 @@ def count_module(module: Mapping[str, Any], modules: Mapping[str, Any]) -> Count
     kinds: Counter[str] = Counter()
     for cell, number in by_cell.items():
         kinds[_kind(cell)] += number
-    ccu2c = by_cell["CCU2C"]
-    lut = kinds["lut"] + 2 * ccu2c
+    lut = kinds["lut"] + 2 * by_cell["CCU2C"] + by_cell["ALU"]
     bits, bare = _carry_bits(module, cells)
     inverters = sum(
         1 for cell in cells if cell["type"] == "INV" and not _only_clocks(cell, cells, module)
@@ -179,10 +184,13 @@ def _carry_bits(module: Mapping[str, Any], cells: list[Cell]) -> tuple[int, int]
     xilinx = [cell for cell in cells if cell["type"] in ("CARRY4", "CARRY8")]
     ice = [cell for cell in cells if cell["type"] == "SB_CARRY"]
     ecp = [cell for cell in cells if cell["type"] == "CCU2C"]
+    gowin = [cell for cell in cells if cell["type"] == "ALU"]
     if xilinx:
         return _bare_xilinx(xilinx, cells, _read(module))
     if ice:
         return len(ice), _bare_ice40(ice, cells)
+    if gowin:
+        return len(gowin), _ends_gowin(module, gowin)
     return 2 * len(ecp), 0
 
 
@@ -242,6 +250,31 @@ def _bare_ice40(carries: list[Cell], cells: list[Cell]) -> int:
         taken.update(free[:1])
         bare += (not free) + (not start and pins["CI"] not in chain)
     return bare
+
+
+def _ends_gowin(module: Mapping[str, Any], alus: list[Cell]) -> int:
+    """Number of ALUs that chains need to begin at a net, and carries to leave them."""
+    carries = {cell["connections"]["COUT"][0] for cell in alus}
+    begins = {cell["connections"]["CIN"][0] for cell in alus} - carries - _constants(module)
+    read: set[Bit] = set()
+    for port in module["ports"].values():
+        if port["direction"] != "input":
+            read.update(port["bits"])
+    for cell in module["cells"].values():
+        for name, bits in cell["connections"].items():
+            if not (cell["type"] == "ALU" and name in ("CIN", "COUT")):
+                read.update(bits)
+    starts = [cell for cell in alus if cell["connections"]["CIN"][0] in begins]
+    return len(starts) + len(carries & read)
+
+
+def _constants(module: Mapping[str, Any]) -> set[Bit]:
+    """Bits that are constant: literals, and what cells of constants drive."""
+    found: set[Bit] = {"0", "1", "x", "z"}
+    for cell in module["cells"].values():
+        if cell["type"] in ("VCC", "GND"):
+            found.update(bit for bits in cell["connections"].values() for bit in bits)
+    return found
 
 
 def _only_clocks(inverter: Cell, cells: list[Cell], module: Mapping[str, Any]) -> bool:

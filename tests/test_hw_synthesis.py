@@ -82,6 +82,9 @@ endmodule
         (ADDER, "xc7", 8, 8, 8, 0),
         (ADDER, "ecp5", 8, 8, 8, 0),
         (ADDER, "ice40", 8, 8, 7, 0),
+        (ADDER, "gowin", 8, 8, 8, 0),
+        (NEGATED, "gowin", 16, 17, 8, 0),  # a LUT per operand bit, and the net goes in by an ALU
+        (COUNTER, "gowin", 9, 9, 8, 8),  # an inverter for q[0], whose ALU still starts the carry
         (CARRY_OUT, "xcup", 8, 9, 9, 0),  # the carry comes out through a bit of its own
         (COUNTER, "xcup", 0, 8, 8, 8),  # bits q[7:1] go to S bare; q[0] needs an inverter
         (LONG_CARRY, "xcup", 2, 8, 8, 0),
@@ -110,6 +113,20 @@ def test_ice40_carry_that_shares_no_lut_is_a_site():
     found = synthesize(verilog, "m", "ice40", cache=False)
     # the first shares nothing, the second does, the third shares nothing and starts at a net
     assert (found.lut, found.carry_bits, found.sites) == (1, 3, 1 + 1 + 2)
+
+
+def test_gowin_ends_of_chains_are_sites():
+    verilog = """module m(input [2:0] a, b, input c, output y, z);
+      wire [2:0] k;
+      ALU #(.ALU_MODE(2)) first(.I0(a[0]), .I1(b[0]), .I3(1'b1), .CIN(c), .COUT(k[0]), .SUM());
+      ALU #(.ALU_MODE(2)) second(.I0(a[1]), .I1(b[1]), .I3(1'b1), .CIN(k[0]), .COUT(k[1]), .SUM(y));
+      ALU #(.ALU_MODE(2)) other(.I0(a[2]), .I1(b[2]), .I3(1'b1), .CIN(1'b0), .COUT(k[2]), .SUM());
+      assign z = k[2];
+    endmodule
+    """
+    found = synthesize(verilog, "m", "gowin", cache=False)
+    # three ALUs; one more to bring c in, one more to take the carry out
+    assert (found.lut, found.carry, found.carry_bits, found.sites) == (3, 3, 3, 5)
 
 
 def test_hierarchy_is_summed_with_its_instances():

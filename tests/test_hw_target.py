@@ -5,7 +5,7 @@ import pytest
 from hw import target
 
 
-@pytest.mark.parametrize("name", ["xcup", "xc7", "ecp5", "ice40"])
+@pytest.mark.parametrize("name", ["xcup", "xc7", "ecp5", "ice40", "gowin"])
 def test_targets_load(name):
     record = target.load(name)
     assert record.name == name
@@ -15,7 +15,7 @@ def test_targets_load(name):
 
 
 def test_names_are_those_of_the_command_line():
-    assert target.names() == ("xcup", "xc7", "ecp5", "ice40")
+    assert target.names() == ("xcup", "xc7", "ecp5", "ice40", "gowin", "asic")
 
 
 def test_an_unknown_target_suggests_the_nearest():
