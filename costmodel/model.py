@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -11,7 +11,7 @@ from costmodel import coefficients
 from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
 from costmodel.coefficients import Coefficients
-from costmodel.cost import Cost, total
+from costmodel.cost import Cost, grained, total
 from costmodel.floating import float_accumulate, float_lane, scale_sum
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
 from costmodel.merged import merged_accumulate, merged_lane_cells, merged_lane_glue, merged_row
@@ -54,7 +54,7 @@ from hw.plan import (
     WindowLanePlan,
     plan,
 )
-from hw.target import Target
+from hw.target import ASIC, Target
 
 Formula = Callable[[Any, Coefficients], Cost]
 
@@ -96,7 +96,10 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One line of a breakdown: `count` equal parts and what they cost together."""
+    """One line of a breakdown: `count` equal parts and what they cost together.
+
+    Transistors and gates are those of the target asic, 0 elsewhere.
+    """
 
     label: str
     count: int
@@ -104,6 +107,8 @@ class Part:
     sites: int
     ff: int
     carry: int
+    transistors: int = 0
+    gates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +125,8 @@ class Estimate:
         Record of the design.
     breakdown
         Lines by kind of part; they add up but for rounding.
+    transistors, gates
+        On the target asic (`costmodel.asic`), where LUTs, sites, carry and DSP blocks are 0.
 
     """
 
@@ -131,10 +138,13 @@ class Estimate:
     target: str
     design: dict[str, Any]
     breakdown: tuple[Part, ...]
+    transistors: int = 0
+    gates: int = 0
 
     def to_record(self) -> dict[str, Any]:
         """Return the estimate as plain JSON values."""
         names = ("lut", "sites", "ff", "carry", "dsp", "target", "design")
+        names += ("transistors", "gates") if self.transistors else ()
         return {name: getattr(self, name) for name in names}
 
 
@@ -166,6 +176,10 @@ def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
             f"pipeline registers are placed in the netlist: estimate {built.design.slug} without "
             f"them and add `costmodel.pipeline.pipeline_registers` of its emission"
         )
+    if built.target.name == ASIC:
+        from costmodel.asic import estimate_gates
+
+        return estimate_gates(built)
     known = coefficients.load(built.target.name)
     lines: dict[str, tuple[int, Cost]] = {}
     for part, count in built:
@@ -190,6 +204,11 @@ def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
     )
 
 
+def parts_cost(parts: Iterable[tuple[object, int]], target: Coefficients) -> Cost:
+    """Return what parts cost together, each so many times."""
+    return total(cost * count for part, count in parts for _, cost in part_costs(part, target))
+
+
 @cache
 def part_costs(part: object, target: Coefficients) -> tuple[tuple[str, Cost], ...]:
     """Return the costs of one part, by label.
@@ -208,4 +227,4 @@ def _part_costs(part: object, target: Coefficients) -> Iterator[tuple[str, Cost]
     if formulas is None:
         raise ValueError(f"the cost model has no formula for a {type(part).__name__}")
     for label, formula in formulas:
-        yield label, formula(part, target)
+        yield label, grained(formula(part, target))

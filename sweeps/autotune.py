@@ -23,7 +23,7 @@ def resolve(design: D, target: Target) -> D:
     """Return the design with its structure settled; unchanged unless the structure is "auto".
 
     The structure with the fewest estimated sites wins, then the one with fewer LUTs, then the
-    plainer one. A DSP block is never chosen: it must be asked for.
+    plainer one; on the target asic that with the fewest transistors. A DSP block is never chosen: it must be asked for.
     """
     if design.structure != "auto":
         return design
@@ -44,6 +44,6 @@ def _cheapest(design: Design, target: Target, without: tuple[str, ...] = ()) -> 
     return min(candidates, key=lambda candidate: _price(candidate, target)).structure
 
 
-def _price(design: Design, target: Target) -> tuple[int, int]:
+def _price(design: Design, target: Target) -> tuple[int, int, int]:
     cost = estimate(design, target)
-    return cost.sites, cost.lut
+    return cost.transistors, cost.sites, cost.lut

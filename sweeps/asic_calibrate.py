@@ -1,0 +1,179 @@
+"""Floor 4: what the cost model of gates is fitted on and judged by, written as data of `costmodel`.
+
+``python -m sweeps.asic_calibrate`` synthesises the development designs, whose kept modules are
+measured one by one (``measured_asic.csv``), fits the formulas (``fitted_asic.yaml``), and draws and
+measures the judged designs with another seed (``heldout_asic.csv``), on which nothing is fitted and
+whose modules are not kept. Every synthesis is cached, so that an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+import costmodel
+from costmodel.asic import modules
+from costmodel.asic_fit import fit
+from costmodel.asic_parts import Module
+from hw.asic import FF_TRANSISTORS, AsicMeasurement, measure
+from hw.design import Design, from_record
+from hw.plan import plan
+from hw.rtl import emit
+from hw.target import ASIC, load
+from sweeps.asic_designs import distribution, draw
+
+DATA = Path(costmodel.__file__).parent / "data"
+PART_COLUMNS = ("formula", "key", "features", "transistors", "gates")
+COLUMNS = ("design", "transistors", "gates", "ff", "tool")
+
+
+def measured(design: Design) -> AsicMeasurement:
+    """Return what a design costs in gates, by Yosys; cached."""
+    emitted = emit(design, load(ASIC))
+    return measure(emitted.verilog, emitted.top)
+
+
+def measure_all(designs: Sequence[Design], workers: int | None = None) -> list[AsicMeasurement]:
+    """Measure designs side by side, in their order."""
+    with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+        return list(pool.map(measured, designs))
+
+
+def module_rows(design: Design, found: AsicMeasurement) -> Iterator[tuple[Module, tuple[int, int]]]:
+    """Yield the modules of a design that its netlist kept, with what each measured.
+
+    A module's flip-flops are left out of its transistors. The shell of an array, which is the top
+    module itself, is among them; flags that several lanes raise are in the module around them.
+    """
+    prefix = f"{design.slug}_"
+    listed = modules(plan(design, load(ASIC)))
+    names = {module.name: module for module in listed if module.name}
+    glue = {module.formula: module for module in listed if not module.name}
+    if "array_control" in glue:
+        names[""] = glue["array_control"]
+    if "flag_tree" in glue:
+        core = "processing_element" if design.cores > 1 or "array_control" in glue else ""
+        names[core] = glue["flag_tree"]
+    for name, numbers in found.by_module.items():
+        module = names.get(name.removeprefix(prefix) if name != design.slug else "")
+        if module is not None:
+            logic = numbers["transistors"] - FF_TRANSISTORS * numbers["ff"]
+            yield module, (logic, numbers["gates"])
+
+
+def part_table(pairs: Iterable[tuple[Design, AsicMeasurement]]) -> list[dict[str, Any]]:
+    """Return a row of `PART_COLUMNS` for each distinct module of measured designs."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for design, measurement in pairs:
+        for module, (transistors, gates) in module_rows(design, measurement):
+            found[module.formula, module.key] = {
+                "formula": module.formula,
+                "key": module.key,
+                "features": " ".join(f"{number:g}" for number in module.features),
+                "transistors": transistors,
+                "gates": gates,
+            }
+    return [found[key] for key in sorted(found)]
+
+
+def design_row(design: Design, found: AsicMeasurement) -> dict[str, Any]:
+    """Return a row of `COLUMNS`."""
+    return {
+        "design": json.dumps(design.to_record(), separators=(",", ":")),
+        **{name: getattr(found, name) for name in COLUMNS[1:]},
+    }
+
+
+def read_held_out(path: Path = DATA / "heldout_asic.csv") -> list[tuple[Design, dict[str, int]]]:
+    """Return the judged designs with what they measured."""
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    return [
+        (from_record(json.loads(row["design"])), {name: int(row[name]) for name in COLUMNS[1:4]})
+        for row in rows
+    ]
+
+
+def errors(
+    pairs: Sequence[tuple[Design, Mapping[str, int]]], resource: str
+) -> dict[str, float]:
+    """Return the errors of estimates in percent: mean, 95th percentile, worst, bias, rank.
+
+    `resource` is "transistors", "gates" or "ff"; rank is Spearman's correlation.
+    """
+    target = load(ASIC)
+    estimates = [getattr(costmodel.estimate(design, target), resource) for design, _ in pairs]
+    found = np.array([numbers[resource] for _, numbers in pairs], float)
+    off = 100 * (np.array(estimates, float) - found) / np.maximum(found, 1)
+    size = np.abs(off)
+    ranks = [np.argsort(np.argsort(values)) for values in (estimates, found)]
+    return {
+        "designs": len(pairs),
+        "mean": float(size.mean()),
+        "percentile_95": float(np.percentile(size, 95)),
+        "worst": float(size.max()),
+        "bias": float(off.mean()),
+        "rank": float(np.corrcoef(*ranks)[0, 1]),
+    }
+
+
+def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write(file: Path, text: str) -> None:
+    part = file.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(file)
+
+
+def write_fitted(folder: Path = DATA) -> None:
+    """Fit the formulas to the measured modules."""
+    text = (folder / "measured_asic.csv").read_text(encoding="utf-8")
+    found = {"coefficients": fit(list(csv.DictReader(text.splitlines())))}
+    body = yaml.safe_dump(found, sort_keys=False, default_flow_style=None, width=1000)
+    head = "# Written by sweeps.asic_calibrate from measured_asic.csv (Yosys 0.70).\n"
+    _write(folder / "fitted_asic.yaml", head + body)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Calibrate, judge, and print the errors."""
+    known = distribution()
+    parser = argparse.ArgumentParser(prog="python -m sweeps.asic_calibrate", description=__doc__)
+    parser.add_argument("--seed", type=int, default=known["seed"], help="of the judged designs")
+    parser.add_argument("--count", type=int, default=known["count"], help="of the judged designs")
+    parser.add_argument("--only-judge", action="store_true", help="leave the coefficients alone")
+    parser.add_argument("--only-fit", action="store_true", help="do not draw judged designs")
+    parser.add_argument("--workers", type=int, help="processes (all CPUs)")
+    options = parser.parse_args(arguments)
+    if not options.only_judge:
+        designs = draw(known["development_seed"], known["development_count"])
+        found = measure_all(designs, options.workers)
+        rows = part_table(zip(designs, found, strict=True))
+        _write(DATA / "measured_asic.csv", _csv(rows, PART_COLUMNS))
+        write_fitted()
+    if not options.only_fit:
+        judged = draw(options.seed, options.count)
+        found = measure_all(judged, options.workers)
+        rows = [design_row(design, one) for design, one in zip(judged, found, strict=True)]
+        _write(DATA / "heldout_asic.csv", _csv(rows, COLUMNS))
+        for resource in COLUMNS[1:4]:
+            print(resource, errors(read_held_out(), resource))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
