@@ -17,6 +17,9 @@ ice40
     SB_CARRY and a SB_LUT4 per bit share a logic cell; operands that are functions are LUTs before
     it, except in the last bit, which has no SB_CARRY and can take a small function in its LUT. A
     chain whose carry-in is a net needs one more site to enter it.
+gowin
+    An ALU per bit is a LUT in arithmetic mode; operands that are functions are LUTs before it. A
+    chain whose carry-in is a net needs one more site to enter it.
 """
 
 from __future__ import annotations
@@ -59,6 +62,8 @@ def row_cost(row: Row, target: Coefficients) -> Cost:
         return _xilinx(row, target.lut_inputs)
     if target.family == "ecp5":
         return _ecp5(row)
+    if target.family == "gowin":
+        return _gowin(row)
     return _ice40(row)
 
 
@@ -107,6 +112,12 @@ def _ecp5(row: Row) -> Cost:
     cells = -(-row.width // 2)
     lut = 2 * cells + logic(operands, 4)
     return Cost(lut=lut, sites=lut, carry=cells)
+
+
+def _gowin(row: Row) -> Cost:
+    operands = {wire for pair in row.bits for wire in pair} | {row.carry_in}
+    lut = row.width + logic(operands, 4)
+    return Cost(lut=lut, sites=lut + (len(row.carry_in) > 0), carry=row.width)
 
 
 def _ice40(row: Row) -> Cost:

@@ -22,7 +22,7 @@ class Coefficients:
     target
         Name of the target.
     family
-        How carry chains take their operands: "xilinx", "ecp5" or "ice40".
+        How carry chains take their operands: "xilinx", "ecp5", "ice40" or "gowin".
     lut_inputs
         Inputs of a LUT.
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 
-from costmodel.accumulate import control_luts
 from costmodel.chain import Row, Wire, function_luts, is_chain, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts, total
+from costmodel.float_result import WIDE_LUT, glue_luts, result, wide_gate
 from costmodel.lanes import gate_luts, special_luts, unpack_luts
-from costmodel.rows import narrow_luts
+from costmodel.normalize import dropped_luts, leading_luts, left_luts
+from costmodel.rows import CARRY_BITS, narrow_luts
 from costmodel.shift import exponent_sum
-from hw.formats import Specials
-from hw.plan import FloatAccumulatePlan, FloatLanePlan, LeftLevel, RightLevel, ScalePlan
+from hw.plan import FloatAccumulatePlan, FloatLanePlan, RightLevel, ScalePlan
 
 
 @cache
@@ -39,20 +39,17 @@ def scale_sum(plan: ScalePlan, target: Coefficients) -> Cost:
 @cache
 def float_accumulate(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     """Return the cost of `hw.rtl.floating.FloatAccumulator`."""
-    format = plan.format
-    control = control_luts((), plan.total_on_last, target) + gate_luts(format.exponent_bits, target)
     return total(
         (
-            luts(control + plan.relative, ff=plan.ff),
+            luts(glue_luts(plan, target), ff=plan.ff),
             _distance(plan, target),
             *(luts(right_luts(level, target)) for level in plan.align_levels[:-1]),
             luts(_lost_luts(plan, target)),
             _aligned_sum(plan, target),
-            *(luts(_digit_luts(plan, level, target)) for level in plan.normalize_levels),
-            *(luts(left_luts(level, target)) for level in plan.normalize_levels),
+            luts(_normalize_luts(plan, target)),
             _field(plan, target),
             _rounder(plan, target),
-            luts(_result_luts(plan, target)),
+            result(plan, target),
         )
     )
 
@@ -64,23 +61,66 @@ def _row(bits: list[tuple[Wire, Wire]], carry_in: Wire, target: Coefficients) ->
 
 def _distance(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     """A constant added to the exponent, the difference, and the clamp of each bit."""
+    if not plan.exponent_bits:
+        return _from_constant(plan, target)
     width = plan.difference_bits
-    varies = plan.exponent_bits > 0
     costs = []
-    if varies and plan.anchor:
-        places = range((plan.anchor & -plan.anchor).bit_length() - 1, width)
+    if plan.anchor:
+        highest = (plan.highest ^ plan.anchor).bit_length() if plan.anchor > 0 else width
+        places = range((plan.anchor & -plan.anchor).bit_length() - 1, min(highest, width))
         costs.append(_row([((("e", i),), ()) for i in places], (), target))
+        costs.append(_ADDED_CONSTANT.get(target.family, Cost()))
     bits: list[tuple[Wire, Wire]] = []
     for i in range(width):
         inside = i < plan.format.exponent_bits
         field: Wire = (("f", i), ("inverted", i)) if inside else ()
-        bits.append(((("r", i),) if varies else (), (*field, "normal") if i == 0 else field))
+        bits.append(((("r", i),), (*field, "normal") if i == 0 else field))
     costs.append(_row(bits, (), target))
     rest = width - plan.distance_bits - plan.may_pass_above
-    far = varies and rest > 0 and (plan.highest - 1) >> plan.distance_bits > 0
-    if far or plan.may_pass_above:
-        costs.append(luts(plan.distance_bits + (gate_luts(rest, target) if far else 0)))
+    far = rest if (plan.highest - 1) >> plan.distance_bits else 0
+    if far > 0 or plan.may_pass_above:
+        costs.append(luts(_clamp_luts(plan.distance_bits, max(far, 0), target)))
+    if target.family == "ice40" and plan.exponent_bits < width:
+        constant = plan.format.exponent_bits < width - 2  # the last LUT holds its inverter too
+        costs.append(Cost(-1 - constant, -1))
     return total(costs)
+
+
+_ADDED_CONSTANT = {"ecp5": luts(1), "ice40": Cost(sites=1, carry=-1), "gowin": Cost(carry=-1)}
+"""The lowest bit of a sum with a constant is an inverter before the chain."""
+
+
+def _clamp_luts(bits: int, far: int, target: Coefficients) -> float:
+    """Return the LUTs of a clamp: each bit reads itself, the sign, and what tells a far distance.
+
+    Families that join LUTs by multiplexers spend these on as many inputs as they can.
+    """
+    room = target.lut_inputs - 2
+    if far <= room:
+        return bits
+    if target.family in ("xilinx", "ice40"):
+        return bits + gate_luts(far, target)
+    if far <= room + 2:
+        return bits * function_luts(far + 2, target.lut_inputs)
+    return 4 * bits + gate_luts(far - room - 1, target)
+
+
+def _from_constant(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
+    """The difference of a constant and the field: ones at its low end need no chain."""
+    width, low = plan.difference_bits, plan.highest
+    ones = min((low ^ (low + 1)).bit_length() - 1, width)
+    rest = width - ones
+    first = int(ones == 0)
+    if not is_chain(rest, target):
+        inverted = width - (rest > 0)
+        return luts(inverted) if target.lut_inputs < WIDE_LUT else Cost(1 + rest, width)
+    if target.family == "xilinx":
+        return Cost(1 + first, width + first, carry=-(-rest // CARRY_BITS))
+    if target.family == "ice40":
+        inverted = min(plan.format.exponent_bits, width)
+        return Cost(width + inverted - 1, width + inverted, carry=rest - 1 - first)
+    chain = row_cost(Row(((("f",), ()),) * rest, ()), target)
+    return chain + luts(width + first)
 
 
 def _sources(level: RightLevel, place: int) -> int:
@@ -103,16 +143,31 @@ def _choice_luts(sources: int, bits: int, target: Coefficients) -> int:
 
 
 def _lost_luts(plan: FloatAccumulatePlan, target: Coefficients) -> float:
+    """What leaves the window at the right: an or of all bits that can, each with its amount."""
     if not plan.loses_bits:
         return 0
     level = plan.align_levels[-1]
-    return gate_luts(level.bits_in, target) + (1 << level.bits) - 1
+    if target.family in ("ecp5", "gowin"):
+        return gate_luts(level.bits_in, target) + (1 << level.bits) - 1
+    step, ways = 1 << level.low_bit, (1 << level.bits) - 1
+    moved = min(ways * step, level.width) + max(level.bits_in - level.width, 0)
+    inputs = min(moved, level.bits_in) + level.bits
+    return wide_gate(inputs, target) if target.family == "xilinx" else gate_luts(inputs, target)
+
+
+NARROW_TERM = {
+    "ecp5": {1: {1: 1, 2: 1}, 2: {1: 1, 2: 2, 3: 3.5, 4: 4}},
+    "ice40": {1: {1: 1, 2: 1}, 2: {1: 1, 2: 2, 3: 2.6, 4: 3}},
+    "gowin": {1: {1: 1, 2: 1}, 2: {1: 1, 2: 2, 3: 3.5, 4: 4}},
+}
+"""LUT4 of one inverted bit of the last shift, for its bits of the amount and its sources: each
+source with a bit of the amount and the sign is a LUT, and what joins two of them one more."""
 
 
 def _aligned_sum(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     """The row, with the last multiplexers in its LUTs where they have room."""
     level = plan.align_levels[-1]
-    extra = 0
+    extra = 0.0
     bits: list[tuple[Wire, Wire]] = []
     for position in range(plan.sum_bits):
         place = plan.aligned_bits - 1 - position
@@ -122,49 +177,37 @@ def _aligned_sum(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
         bit = min(left, plan.addend.bits - 1) if signed or left < plan.addend.bits else -1
         addend: Wire = (("s", bit),) if left >= 0 and bit >= 0 else ()
         inputs = sources + level.bits if sources else 0
+        if target.lut_inputs < WIDE_LUT:
+            extra += NARROW_TERM[target.family][level.bits][sources] if sources else 0
+            bits.append((addend, (("term", position),) if sources else ("subtract",)))
+            continue
         if inputs + 1 + len(addend) > target.lut_inputs:
             extra += function_luts(inputs, target.lut_inputs)
             inputs = 1
         word: Wire = (*(("m", position, i) for i in range(inputs)), "subtract")
         bits.append((addend, word))
-    return _row(bits, ("carry", "lost"), target) + luts(extra)
-
-
-def _digit_luts(plan: FloatAccumulatePlan, level: LeftLevel, target: Coefficients) -> float:
-    """Groups unlike the sign, the digit's bits, and what holds the limit."""
-    groups = (1 << level.bits) - 1
-    held = plan.limits_count
-    if level.step == 1:
-        return level.bits + (held * level.bits if plan.exponent_bits else 0)
-    count = groups * gate_luts(level.step + 1, target) + level.bits
-    return count + held
-
-
-def left_luts(level: LeftLevel, target: Coefficients) -> float:
-    """Return the LUTs of a level of the normalisation and of the sticky bit of what it drops."""
-    count = level.width * _choice_luts(1 << level.bits, level.bits, target)
-    dropped = level.bits_in - level.width
-    if dropped <= 0:
-        return count
-    groups = min(-(-dropped // level.step), 1 << level.bits)
-    return count + max(gate_luts(dropped + groups + level.bits - 1, target), 1)
+    return _row(bits, ("carry",), target) + luts(extra)
 
 
 def _field(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
-    limit: list[Wire] = [
-        (("b", i),) if plan.exponent_bits else () for i in range(plan.highest_bits)
-    ]
-    bits: list[tuple[Wire, Wire]] = [
-        (wire, (("c", i), "inverted") if i < plan.count_bits else ())
-        for i, wire in enumerate(limit)
-    ]
-    if not plan.exponent_bits and plan.count_bits >= plan.highest_bits and _all_ones(plan.highest):
-        return Cost()
-    return _row(bits, (), target)
-
-
-def _all_ones(value: int) -> bool:
-    return value & (value + 1) == 0
+    """``limit − count``; from a constant limit only what lies above its low ones is a chain."""
+    width, wide = plan.highest_bits, target.lut_inputs >= WIDE_LUT
+    if plan.exponent_bits:
+        limit: list[Wire] = [(("b", i),) for i in range(width)]
+        bits: list[tuple[Wire, Wire]] = [
+            (wire, (("c", i), "inverted") if i < plan.count_bits else ())
+            for i, wire in enumerate(limit)
+        ]
+        return _row(bits, (), target) + luts(wide and width > plan.count_bits)
+    ones = min((plan.highest ^ (plan.highest + 1)).bit_length() - 1, width)
+    rest = width - ones
+    inverted = min(plan.count_bits, width)
+    if not is_chain(rest, target):
+        return Cost(rest, width) if wide else luts(inverted)
+    if wide:
+        return Cost(0, width, carry=-(-rest // CARRY_BITS))
+    chain = row_cost(Row(((("c",), ()),) * rest, ()), target)
+    return chain + luts(inverted)
 
 
 def _rounder(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
@@ -174,22 +217,13 @@ def _rounder(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     for i in range(plan.rounded_bits - fraction):
         field: Wire = (("f", i), "hidden") if i < plan.highest_bits else ()
         bits.append((("hidden",) if i == 0 else (), field))
-    zero = gate_luts(plan.precision + 2, target) + 1 if plan.relative else 0
+    zero = wide_gate(plan.precision + 2, target) if plan.relative else 0
     return _row(bits, ("up",), target) + luts(2 * function_luts(4, target.lut_inputs) + zero)
 
 
-def _result_luts(plan: FloatAccumulatePlan, target: Coefficients) -> float:
-    """Overflow, special values, and a choice per bit."""
-    format = plan.format
-    keep = plan.zero_apart or plan.may_pass_above
-    count = plan.bits - 1 + gate_luts(plan.rounded_bits, target) + 1.0
-    if plan.zero_apart:
-        count += gate_luts(plan.addend.bits, target)
-    if format.has_infinity or (plan.flags and format.has_specials):
-        count += gate_luts(format.bits, target) + format.has_infinity
-    if plan.flags:
-        count += 2 + 3 * ("pos_inf" in plan.flags)
-    if format.specials is Specials.FNUZ:
-        count += gate_luts(plan.bits, target)
-    choice = 1 + 2 * keep + format.has_infinity + bool(plan.flags)
-    return count * (1 if choice <= target.lut_inputs else 2)
+def _normalize_luts(plan: FloatAccumulatePlan, target: Coefficients) -> float:
+    """Digits of the count, the levels that move by them, and what these drop."""
+    return sum(
+        leading_luts(plan, number, target) + left_luts(level, target) + dropped_luts(level, target)
+        for number, level in enumerate(plan.normalize_levels)
+    )

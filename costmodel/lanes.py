@@ -12,8 +12,8 @@ from costmodel.shift import shift
 from hw.formats import MinifloatFormat, Specials
 from hw.plan import FlagTree, LanePlan, OperandPlan, SignPair, classes
 
-WIDEST_ECP5_FUNCTION = 7
-"""Inputs of the widest function that ECP5 makes of LUTs and multiplexers."""
+JOINING = ("ecp5", "gowin")
+"""Families that make functions of more than four inputs of LUTs and multiplexers."""
 
 
 @cache
@@ -66,10 +66,13 @@ def tree_luts(inputs: int, lut_inputs: int) -> int:
 def gate_luts(inputs: int, target: Coefficients) -> float:
     """Return the LUTs of one and, or or comparison of many bits.
 
-    ECP5 joins LUTs by PFUMX and L6MUX21 for speed, which takes more of them than a tree.
+    ECP5 joins LUTs by PFUMX and L6MUX21 for speed, which takes more of them than a tree; so does
+    Gowin by MUX2_LUT5 … MUX2_LUT8.
     """
-    if target.family == "ecp5" and 4 < inputs <= WIDEST_ECP5_FUNCTION:
-        return target.row("wide_gate", "luts")[inputs - 5]
+    if target.family in JOINING and inputs > 4:
+        known = target.row("wide_gate", "luts")
+        if inputs < 5 + len(known):
+            return known[inputs - 5]
     return tree_luts(inputs, target.lut_inputs)
 
 
@@ -94,14 +97,14 @@ def unpack_luts(
         return normal
     asked = normal if needs_normal else 0
     if flagged:
-        shares = target.family == "ecp5" and needs_normal and fraction == 0
+        shares = target.family in JOINING and needs_normal and fraction == 0
         return fraction + (1 if shares else gate_luts(exponent + 1, target)) + asked
     known = measured(target.target, "gated_significand", format.name)
     if known is not None:
         return known.lut + (asked if exponent <= target.lut_inputs else 0)
     deciding = exponent + (fraction if format.specials is Specials.FN else 0)
     inputs = deciding + (format.specials is not Specials.FN)
-    if target.family == "ecp5":
+    if target.family in JOINING:
         return (fraction + 1) * function_luts(min(inputs, 6), 4) + asked
     apart = inputs > target.lut_inputs and deciding != target.lut_inputs
     shared = tree_luts(deciding, target.lut_inputs) if apart else 0

@@ -24,6 +24,7 @@ from costmodel.rows import adder_key, booth_key
 from hw.accumulators import Accumulator, AccumulatorKind
 from hw.design import MAXIMUM_SIDE, OPERAND_SPECIALS, Mac, OutputStationaryArray
 from hw.formats import MinifloatFormat, Specials, parse_element
+from hw.formats.minifloat import MAXIMUM_EXPONENT_BITS
 from hw.plan import (
     AdderRow,
     Bounds,
@@ -51,10 +52,17 @@ from hw.rtl.window import Distance, LargerExponent, Nonzero
 from hw.synthesis import synthesize
 from hw.target import Target
 from hw.yosys import clean_verilog
+from sweeps.float_primitives import (
+    dropped_bits,
+    float_classifiers,
+    float_results,
+    leading_digits,
+)
 
 COLUMNS = ("part", "key", "lut", "sites", "carry")
 WIDEST_PRODUCT = 8
-WIDE_PRODUCTS = ((9, 9), (10, 10), (12, 12), (16, 16), (12, 8), (16, 8), (11, 5), (14, 10), (9, 4))
+WIDEST_OPERAND = 16
+NARROW_FORMAT = 8
 NARROW_ROW = 4
 """Rows of so many bits or fewer are plain logic on some targets."""
 TABLE_TARGETS = ("ice40",)
@@ -67,9 +75,10 @@ Found = Iterator[tuple[str, wiring.Component, bool]]
 
 
 def products(target: Target) -> Found:
-    """Yield plain products of all widths up to 8 bits, and some wider ones."""
+    """Yield plain products of all widths up to 8 bits, wider ones with the wider word first."""
     small = [(a, b) for a in range(1, WIDEST_PRODUCT + 1) for b in range(1, WIDEST_PRODUCT + 1)]
-    for a, b in [*small, *WIDE_PRODUCTS]:
+    wide = [(a, b) for a in range(WIDEST_PRODUCT + 1, WIDEST_OPERAND + 1) for b in range(1, a + 1)]
+    for a, b in [*small, *wide]:
         yield from _products(a, b, ("uu", "us", "su", "ss"))
 
 
@@ -165,7 +174,9 @@ def saturation_checks(target: Target) -> Found:
 def gated_significands(target: Target) -> Found:
     """Yield lanes that hold only the unpacking of a format whose specials are forced to zero."""
     one = parse_element("uint1")
-    for format in _special_formats():
+    wide = (s for s in _splits(WIDEST_OPERAND, 1 + NARROW_FORMAT) if s[1] is Specials.FN)
+    formats = [*_special_formats(), *(MinifloatFormat(*split, kind) for split, kind in wide)]
+    for format in formats:
         design = Mac(
             weight=format,
             activation=one,
@@ -284,6 +295,10 @@ PARTS: dict[str, Callable[[Target], Found]] = {
     "infinity_lane": infinity_lanes,
     "flag_gate": flag_gates,
     "array_control": array_controls,
+    "leading_digit": leading_digits,
+    "dropped_bits": dropped_bits,
+    "float_result": float_results,
+    "float_classifier": float_classifiers,
 }
 """The kinds of small modules."""
 
@@ -375,10 +390,12 @@ def _special_formats() -> Iterator[MinifloatFormat]:
             yield format
 
 
-def _splits(most_bits: int = 8) -> Iterator[tuple[tuple[int, int], Specials]]:
+def _splits(
+    most_bits: int = NARROW_FORMAT, least_bits: int = 3
+) -> Iterator[tuple[tuple[int, int], Specials]]:
     """Yield the splits of minifloats with each kind of specials they can have."""
-    for bits in range(3, most_bits + 1):
-        for exponent in range(1, bits):
+    for bits in range(least_bits, most_bits + 1):
+        for exponent in range(1, min(bits, MAXIMUM_EXPONENT_BITS + 1)):
             for specials in OPERAND_SPECIALS:
                 split = exponent, bits - 1 - exponent
                 if specials is Specials.IEEE and (exponent < 2 or not split[1]):

@@ -17,7 +17,7 @@ from hw.design import from_record
 from hw.plan import AdderRow, Bounds, ShiftLevel, plan, structures
 from hw.target import load, names
 
-TARGETS = ("xcup", "xc7", "ecp5", "ice40")
+TARGETS = ("xcup", "xc7", "ecp5", "ice40", "gowin")
 
 
 def design(**record):
@@ -25,7 +25,7 @@ def design(**record):
 
 
 def test_every_target_has_a_model():
-    assert set(names()) == set(TARGETS)
+    assert set(names()) - {"asic"} == set(TARGETS)
     for name in TARGETS:
         assert estimate(design(weight="int8", structure="rows"), load(name)).lut > 50
 

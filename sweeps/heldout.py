@@ -1,0 +1,205 @@
+"""Floor 4: the designs that the cost model is judged on: drawn from a distribution, by a seed.
+
+The distribution is ``costmodel/data/heldout.yaml``. What is drawn does not depend on the formulas
+of the cost model, but for `auto` structures, which are settled by them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from hw.accumulators import Accumulator, AccumulatorKind, AccumulatorMode
+from hw.design import BroadcastTile, Design, MxDotProduct, from_record, significand_bounds
+from hw.formats import FixedFormat, Format, MinifloatFormat, parse_element
+from hw.plan import plan, structures
+from hw.target import Target
+from sweeps.autotune import resolve
+
+FILE = "heldout.yaml"
+TRIED = 100
+PACKED = "packed"
+PACKABLE = {"kind": "tile", "weight": "int4", "rows": 2, "columns": 2, "lanes": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One design of the distribution.
+
+    Parameters
+    ----------
+    design
+        With its structure settled.
+    asked
+        The structure that was drawn: "auto", or that of the design.
+    target
+        Where: the target, or its variant without primitives.
+
+    """
+
+    design: Design
+    asked: str
+    target: Target
+
+
+@cache
+def distribution() -> dict[str, Any]:
+    """Return the distribution of the file."""
+    import yaml
+
+    text = (files("costmodel") / "data" / FILE).read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def draw(target: Target, seed: int, count: int | None = None) -> list[Drawn]:
+    """Return designs for a target; no two are the same.
+
+    Parameters
+    ----------
+    target
+        A target of `hw.target`; some of the designs are for its portable variant.
+    seed
+        Another seed gives other designs; more of one seed begin as fewer do.
+    count
+        How many; that of the file for this target by default.
+
+    """
+    known = distribution()
+    wanted = known["count"].get(target.name, 0) if count is None else count
+    source = random.Random(f"{seed}:{target.name}")
+    found: dict[str, Drawn] = {}
+    while len(found) < wanted:
+        drawn = _one(source, target, known)
+        if drawn is not None:
+            found.setdefault(f"{drawn.design.slug} {drawn.target.label}", drawn)
+    return list(found.values())
+
+
+def work(design: Design) -> int:
+    """Return about how large a design is: bits of products and of the words they are placed in."""
+    sizes = [max(map(abs, significand_bounds(f))) for f in (design.weight, design.activation)]
+    product = sizes[0].bit_length() * sizes[1].bit_length()
+    placed = 0
+    if design.largest_exponent:
+        placed = min(design.product_bits, 2 * design.accumulator.bits or design.product_bits)
+    per_step = 10 * design.accumulator.bits if design.is_floating else 0
+    if design.is_floating and design.accumulator.mode is AccumulatorMode.SEQUENTIAL:
+        per_step *= design.lanes
+    return design.cores * (design.lanes * (product + placed) + per_step)
+
+
+def _one(source: random.Random, target: Target, known: Mapping[str, Any]) -> Drawn | None:
+    """Return one design: kind and structure first, then what goes together with them.
+
+    None if nothing does.
+    """
+    kind = _chosen(source, known["kinds"])
+    tiled = kind == BroadcastTile.kind
+    asked = _chosen(source, known["tile_structures" if tiled else "structures"])
+    place = target.portable() if source.random() < known["plain"] else target
+    if asked == PACKED and not can_pack_at_all(place):
+        return None
+    for _ in range(TRIED):
+        try:
+            design = _with_accumulator(source, _record(source, kind, known), known)
+            if work(design) <= known["most_work"]:
+                return settled(design, asked, place)
+        except ValueError:
+            continue
+    return None
+
+
+def can_pack_at_all(target: Target) -> bool:
+    """Whether a target has blocks into which products are packed."""
+    return "packed" in structures(from_record(PACKABLE), target)
+
+
+def _record(source: random.Random, kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a design without its accumulator."""
+    weight = _format(source, known)
+    activation = weight if source.random() < known["equal_operands"] else _format(source, known)
+    record: dict[str, Any] = {
+        "kind": kind,
+        "weight": weight.name,
+        "activation": activation.name,
+        "specials": _chosen(source, known["policies"]),
+    }
+    if kind in ("dot", "mxdot", "tile"):
+        record["lanes"] = _chosen(source, known["lanes"])
+    if kind in ("array", "tile"):
+        record |= {side: _chosen(source, known["sides"]) for side in ("rows", "columns")}
+    return record
+
+
+def settled(design: Design, asked: str, target: Target) -> Drawn:
+    """Return a design in the structure that was asked for; ValueError if it cannot be built."""
+    found = resolve(replace(design, structure=asked), target)
+    plan(found, target)
+    return Drawn(found, asked, target)
+
+
+def _with_accumulator(
+    source: random.Random, record: dict[str, Any], known: Mapping[str, Any]
+) -> Design:
+    """Return the design with an accumulator that suits its products."""
+    scaled = record["kind"] == MxDotProduct.kind
+    word = "float" if scaled else _chosen(source, known["accumulators"])
+    kind = AccumulatorKind(word)
+    terms = _chosen(source, known["terms"])
+    growth, guard = (source.randint(*known[name]) for name in ("growth_bits", "guard_bits"))
+    if kind is AccumulatorKind.FLOATING:
+        mode = AccumulatorMode.STEP if scaled else _chosen(source, known["float_modes"])
+        accumulator = Accumulator.floating(_float(source, known), AccumulatorMode(mode))
+    elif kind is AccumulatorKind.EXACT:
+        accumulator = Accumulator.exact(terms)
+    elif kind is AccumulatorKind.WINDOW:
+        plainest = from_record({**record, "accumulator": "wrap:80"})
+        bits = max(plainest.significand_product_bits + guard, 4)
+        accumulator = Accumulator(kind, bits=bits, terms=terms)
+    else:
+        plainest = from_record({**record, "accumulator": "wrap:80"})
+        accumulator = Accumulator(kind, bits=max(plainest.product_bits + growth, 4))
+    return from_record({**record, "accumulator": accumulator.name})
+
+
+def _format(source: random.Random, known: Mapping[str, Any]) -> Format:
+    """Return an operand format."""
+    family = _chosen(source, known["families"])
+    narrow = source.random() < known["narrow"]
+    least = {"uint": 1, "minifloat": 3}.get(family, 2)
+    low, high = (least, known["narrow_bits"]) if narrow else (known["narrow_bits"] + 1, 16)
+    bits = source.randint(low, min(high, known["most_bits"]))
+    if family == "fixed":
+        return FixedFormat(bits, source.randint(0, bits), source.random() < known["signed_fixed"])
+    if family != "minifloat":
+        return parse_element(f"{family}{bits}")
+    for _ in range(TRIED):
+        exponent = source.randint(1, min(bits - 1, 8))
+        name = f"e{exponent}m{bits - 1 - exponent}{_chosen(source, known['specials'])}"
+        try:
+            return parse_element(name)
+        except ValueError:
+            continue
+    raise ValueError(f"the distribution has no minifloat of {bits} bits")
+
+
+def _float(source: random.Random, known: Mapping[str, Any]) -> MinifloatFormat:
+    """Return the format of a floating accumulator."""
+    name = _chosen(source, known["float_formats"])
+    if name == "any":
+        bits = source.randint(*known["float_bits"])
+        low, high = known["float_exponent_bits"]
+        exponent = source.randint(low, min(high, bits - 2))
+        name = f"e{exponent}m{bits - 1 - exponent}{_chosen(source, {'': 1, 'finite': 1})}"
+    format = parse_element(name)
+    assert isinstance(format, MinifloatFormat)
+    return format
+
+
+def _chosen(source: random.Random, weights: Mapping[Any, float]) -> Any:
+    return source.choices(list(weights), list(weights.values()))[0]
