@@ -72,7 +72,7 @@ def _choice_by_rule(
     """Return the LUTs of a choice that was not measured: of each bit, and of what it is by."""
     format = plan.format
     choice = 1 + 2 * keep + 1 + nan
-    count = (plan.bits - 1) * function_luts(choice, target.lut_inputs)
+    count: float = (plan.bits - 1) * function_luts(choice, target.lut_inputs)
     count += gate_luts(plan.rounded_bits, target) + 1
     if format.specials is Specials.FNUZ:
         count += gate_luts(plan.bits, target)

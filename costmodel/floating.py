@@ -155,7 +155,7 @@ def _lost_luts(plan: FloatAccumulatePlan, target: Coefficients) -> float:
     return wide_gate(inputs, target) if target.family == "xilinx" else gate_luts(inputs, target)
 
 
-NARROW_TERM = {
+NARROW_TERM: dict[str, dict[int, dict[int, float]]] = {
     "ecp5": {1: {1: 1, 2: 1}, 2: {1: 1, 2: 2, 3: 3.5, 4: 4}},
     "ice40": {1: {1: 1, 2: 1}, 2: {1: 1, 2: 2, 3: 2.6, 4: 3}},
     "gowin": {1: {1: 1, 2: 1}, 2: {1: 1, 2: 2, 3: 3.5, 4: 4}},

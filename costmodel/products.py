@@ -70,8 +70,9 @@ def _measured_product(
     plain = "u" if kinds[0] == "m" else kinds[0], "u" if kinds[1] == "m" else kinds[1]
     part = "magnitude_product" if "m" in kinds else "product"
     for name, tried in ((part, kinds), ("product", plain)):
-        for step in (1, -1):
-            known = measured(target.target, name, product_key(*widths[::step], *tried[::step]))
+        (a, b), (a_kind, b_kind) = widths, tried
+        for key in (product_key(a, b, a_kind, b_kind), product_key(b, a, b_kind, a_kind)):
+            known = measured(target.target, name, key)
             if known is not None:
                 return known
     return None
