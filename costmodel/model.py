@@ -11,6 +11,7 @@ from costmodel import coefficients
 from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
 from costmodel.coefficients import Coefficients
+from costmodel.compressor import compressor
 from costmodel.cost import Cost, grained, total
 from costmodel.floating import float_accumulate, float_lane, scale_sum
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
@@ -25,6 +26,7 @@ from costmodel.merged_window import (
 from costmodel.packed import pack, packed_chain
 from costmodel.products import lane_product
 from costmodel.rows import adder, sum_row
+from costmodel.user import corrected
 from costmodel.window import align, exponent_maximum, window_accumulate, window_lane
 from hw.design import Design
 from hw.plan import (
@@ -32,6 +34,7 @@ from hw.plan import (
     AdderRow,
     AlignPlan,
     ArrayPlan,
+    CompressorPlan,
     ExponentMaximum,
     FlagTree,
     FloatAccumulatePlan,
@@ -79,6 +82,7 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     ),
     MaximumPlan: (("exponent maximum", maximum),),
     MergedWindowAccumulatePlan: (("window accumulator", merged_window_accumulate),),
+    CompressorPlan: (("compressor", compressor),),
     FlagTree: (("flag tree", flag_tree),),
     ArrayPlan: (("array shell", array_shell),),
     WindowLanePlan: (("unpack", window_lane), ("product", lane_product)),
@@ -188,6 +192,8 @@ def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
                 continue
             counted, so_far = lines.get(label, (0, Cost()))
             lines[label] = counted + count, so_far + cost * count
+    if built.target.calibration:
+        lines = corrected(lines, built.target.calibration)
     whole = total(cost for _, cost in lines.values())
     return Estimate(
         lut=round(whole.lut),
