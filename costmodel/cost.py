@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,16 @@ class Cost:
             self.carry * times,
             self.dsp * times,
         )
+
+
+GRAIN = 1 / 1024
+"""Costs of parts are multiples of it, so that sums and multiples are exact in any order."""
+
+
+def grained(cost: Cost) -> Cost:
+    """Return a cost to the nearest multiple of `GRAIN`."""
+    lut, sites = round(cost.lut / GRAIN) * GRAIN, round(cost.sites / GRAIN) * GRAIN
+    return replace(cost, lut=lut, sites=sites)
 
 
 def luts(count: float, ff: int = 0) -> Cost:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray, SerialDesign
 from hw.plan.accumulate import AccumulatePlan
+from hw.plan.compressor import CompressorCorePlan, plan_compressor
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, plan_float_core
 from hw.plan.lane import LanePlan, plan_lane, structures
@@ -171,7 +172,7 @@ class Plan:
 
     design: Design
     target: Target
-    core: CorePlan | FloatCorePlan | PackedTilePlan | SerialCorePlan
+    core: CorePlan | FloatCorePlan | CompressorCorePlan | PackedTilePlan | SerialCorePlan
     array: ArrayPlan | None
 
     @property
@@ -226,7 +227,7 @@ def plan(design: Design, target: Target) -> Plan:
             f"on {target.name}; "
             f"one of {', '.join(known)} can"
         )
-    core: CorePlan | FloatCorePlan
+    core: CorePlan | FloatCorePlan | CompressorCorePlan
     if design.is_floating:
         core = plan_float_core(design, target, isinstance(design, OutputStationaryArray))
     else:
@@ -240,14 +241,21 @@ def plan(design: Design, target: Target) -> Plan:
             design.weight.bits * design.lanes,
             design.activation.bits * design.lanes,
             result_bits,
-            ways=4 if target.lut_inputs >= 6 else 2,
+            ways=selection_ways(target),
         )
     return Plan(design, target, core, array)
 
 
-def _plan_core(design: Design, target: Target) -> CorePlan:
+def selection_ways(target: Target) -> int:
+    """Return how many words one multiplexer of an array's row selection takes."""
+    return 4 if target.lut_inputs >= 6 else 2
+
+
+def _plan_core(design: Design, target: Target) -> CorePlan | CompressorCorePlan:
     lanes = design.lanes
     on_last = isinstance(design, OutputStationaryArray)
+    if design.structure == "compressor":
+        return plan_compressor(design, on_last)
     if design.is_window and design.structure == "merged":
         return _plan_merged_window(design, target, on_last)
     if design.is_window:

@@ -1,0 +1,100 @@
+"""Estimates of a grid of designs, with planning apart; one estimate; a search of structures."""
+
+import itertools
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from measure import Row, least_seconds
+
+from costmodel import estimate
+from costmodel.grid import Grid, prepare
+from hw.accumulators import parse_accumulator
+from hw.design import DotProduct
+from hw.formats import parse
+from hw.target import load
+from sweeps.autotune import resolve
+
+SIDES = tuple(range(1, 65))
+IMPORTS = 7
+
+
+def rows() -> Iterator[Row]:
+    """Points and cores per second, and milliseconds of what stands at the start of a session."""
+    yield from grid_rows()
+    yield from search_rows()
+    numpy, ours = import_seconds("import numpy"), import_seconds("import numpy, costmodel")
+    yield Row("import costmodel beside NumPy's", 1e3 * (ours - numpy), "ms", 1e3 * numpy, "NumPy")
+
+
+def grid_rows() -> Iterator[Row]:
+    """Millions of points per second, and milliseconds to plan a core that was never seen."""
+    grid = Grid(
+        kind="array",
+        weights=tuple(map(parse, ("int4", "int8", "e2m1fn", "e4m3fn"))),
+        activations=tuple(map(parse, ("int8", "e4m3fn", "uint4"))),
+        targets=(load("xcup"), load("ecp5")),
+        structures=("rows", "merged", "table"),
+        accumulators=tuple(map(parse_accumulator, ("exact", "wrap:32", "fp32"))),
+        lanes=(1, 4, 16),
+        rows=SIDES,
+        columns=SIDES,
+    )
+    start = time.perf_counter()
+    table = prepare(grid)
+    planning = time.perf_counter() - start
+    start = time.perf_counter()
+    drain(table)
+    first = time.perf_counter() - start
+    (warm,) = least_seconds(lambda: drain(table), runs=5)
+    cores = len(table.cores)
+    yield Row("plan the cores of a grid, each", 1e3 * planning / cores, "ms")
+    points = table.points / 1e6
+    yield Row("grid of arrays, planned before, first time", points / first, "M points/s")
+    one = table.design(table.points - 1)
+    (single,) = least_seconds(lambda: estimate(one, table.target(table.points - 1)))
+    yield Row(
+        "grid of arrays, planned before", points / warm, "M points/s", 1e-6 / single, "estimate"
+    )
+
+
+def drain(table) -> None:
+    """Compute all points of a grid."""
+    for _ in table.chunks():
+        pass
+
+
+def search_rows() -> Iterator[Row]:
+    """Milliseconds per pair of formats never seen, and per estimate of another size of a pair."""
+    names = [f"e{e}m{m}finite" for e in range(1, 6) for m in range(6) if e + m < 8]
+    names += [f"int{bits}" for bits in range(2, 9)]
+    pairs = list(itertools.product(map(parse, names), repeat=2))
+    chosen = [pairs[n] for n in np.random.default_rng(7).permutation(len(pairs))[:200]]
+    target = load("xcup")
+    searches, others = [], []
+    for weight, activation in chosen:
+        start = time.perf_counter()
+        settled = resolve(DotProduct(weight=weight, activation=activation, lane_count=16), target)
+        estimate(settled, target)
+        middle = time.perf_counter()
+        other = DotProduct(
+            weight=weight, activation=activation, lane_count=12, structure=settled.structure
+        )
+        estimate(other, target)
+        searches.append(middle - start)
+        others.append(time.perf_counter() - middle)
+    for what, found in (("structures of a new pair", searches), ("other lanes of a pair", others)):
+        for share in (50, 95):
+            yield Row(f"{what}, {share} % within", 1e3 * float(np.percentile(found, share)), "ms")
+
+
+def import_seconds(code: str) -> float:
+    """Return the least wall time of a fresh interpreter."""
+    times = []
+    for _ in range(IMPORTS):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
