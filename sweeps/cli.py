@@ -195,6 +195,12 @@ def _synthesize(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clock", action="store_true", help="place and route too, for the clock (ecp5; minutes)"
     )
+    parser.add_argument(
+        "--liberty",
+        type=Path,
+        metavar="FILE",
+        help="area, delay and leakage in your own cells too (target asic)",
+    )
     _add_output(parser, "write the Verilog and a sidecar (with --rtl: TOP.json) here")
     add_foreign(parser, simulated=False)
     add_json(parser)

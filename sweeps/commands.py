@@ -121,13 +121,14 @@ def synthesize(arguments: argparse.Namespace) -> int:
         return commands_foreign.synthesize(arguments, *design_of(arguments))
     design, target = _checked(arguments)
     emitted = workflow.emit(design, target)
-    found = workflow.measured(emitted, cache=not arguments.no_cache)
+    found = workflow.measured(emitted, not arguments.no_cache, arguments.liberty)
     lines = _area_lines(found)
     if arguments.clock:
         found["clock"] = workflow.clock(emitted, cache=not arguments.no_cache)
         lines.append(_clock_line(found["clock"]))
     if arguments.output is not None:
-        counts = {name: found[name] for name in (*workflow.COUNTS, "tool")}
+        extra = [name for name in ("transistors", "gates", "liberty") if name in found]
+        counts = {name: found[name] for name in (*workflow.COUNTS, *extra, "tool")}
         paths = workflow.write(emitted, arguments.output, measured=counts, **_chosen(arguments))
         found["files"] = [str(path) for path in paths]
         lines += found["files"]
@@ -251,6 +252,10 @@ def _area_lines(found: dict[str, Any]) -> list[str]:
     """Return the counts of an estimate or a measurement, then its parts."""
     from hw.design import from_record
 
+    if "transistors" in found:
+        from sweeps import asic
+
+        return asic.lines(found)
     design = from_record(found["design"])
     counts = " · ".join(f"{_TITLES[name]} {found[name]}" for name in _TITLES)
     by = f"by {found['tool']} in {found['seconds']:.1f} s" if "tool" in found else "estimated"

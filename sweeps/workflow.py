@@ -289,12 +289,24 @@ def synthesize(design: Design, target: str = DEFAULT_TARGET, cache: bool = True)
     return measured(emitted, cache)
 
 
-def measured(emitted: Emitted, cache: bool = True) -> dict[str, Any]:
-    """Return the area of an emitted design; return value and errors as for `synthesize`."""
+def measured(
+    emitted: Emitted, cache: bool = True, liberty: Path | None = None
+) -> dict[str, Any]:
+    """Return the area of an emitted design; return value and errors as for `synthesize`.
+
+    On the target asic as for `sweeps.asic.measured`, with a Liberty file of the user's if given.
+    """
     from hw import synthesis
     from hw.design import DSP_STRUCTURES
+    from hw.target import ASIC
 
     record = emitted.record
+    if record["target"] == ASIC:
+        from sweeps import asic
+
+        return asic.measured(emitted, cache, liberty)
+    if liberty is not None:
+        raise ValueError(f"a Liberty file is for the target {ASIC}, not {record['target']}")
     dsp = record["design"].get("structure") in DSP_STRUCTURES
     found = synthesis.synthesize(
         emitted.verilog, emitted.top, record["target"], dsp=dsp, cache=cache
