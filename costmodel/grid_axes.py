@@ -70,6 +70,9 @@ class Grid:
             raise ValueError("structures of a grid are settled, not auto")
         if any(target.name == ASIC for target in self.targets):
             raise ValueError("grids are of targets with LUTs, not asic")
+        for target in self.targets:
+            if target.calibration:
+                raise ValueError(f"grids are of targets as they come, not {target.calibration}")
         if not self._has_sides and (self.rows, self.columns) != ((1,), (1,)):
             raise ValueError(f"only arrays and tiles have rows and columns, not {self.kind}")
         if self.kind == "mac" and self.lanes != (1,):

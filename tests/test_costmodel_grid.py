@@ -1,10 +1,13 @@
 """Grids of designs: every point is what the estimate of that design says, exactly."""
 
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
+import costmodel
 from costmodel import estimate
 from costmodel.grid import COUNTS, Grid, prepare
 from hw.accumulators import parse_accumulator
@@ -157,3 +160,17 @@ def test_what_cannot_be_built_is_named():
 def test_bad_axes_are_refused(kind, axes, words):
     with pytest.raises(ValueError, match=words):
         grid(kind, weights=("int4",), **axes)
+
+
+def test_the_model_is_loaded_with_the_first_name_of_it():
+    code = (
+        "import sys, costmodel\n"
+        "heavy = ('numpy', 'yaml', 'amaranth', 'cocotb', 'hw')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+        "costmodel.estimate\n"
+        "print('hw.plan' in sys.modules, 'yaml' in sys.modules, 'amaranth' in sys.modules)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split("\n")[:2] == ["[]", "True False False"]
+    with pytest.raises(AttributeError, match="no attribute 'estimates'"):
+        _ = costmodel.estimates

@@ -25,8 +25,10 @@ def rows() -> Iterator[Row]:
     """Points and cores per second, and milliseconds of what stands at the start of a session."""
     yield from grid_rows()
     yield from search_rows()
-    numpy, ours = import_seconds("import numpy"), import_seconds("import numpy, costmodel")
-    yield Row("import costmodel beside NumPy's", 1e3 * (ours - numpy), "ms", 1e3 * numpy, "NumPy")
+    numpy = import_seconds("import numpy")
+    for what, code in (("import costmodel", ""), ("import costmodel.grid, the model", ".grid")):
+        ours = import_seconds(f"import numpy, costmodel{code}") - numpy
+        yield Row(f"{what}, beside NumPy", 1e3 * ours, "ms", 1e3 * numpy, "NumPy")
 
 
 def grid_rows() -> Iterator[Row]:
@@ -67,7 +69,7 @@ def drain(table) -> None:
 
 
 def search_rows() -> Iterator[Row]:
-    """Milliseconds per pair of formats never seen, and per estimate of another size of a pair."""
+    """CPU milliseconds of a search for a pair never seen, and of an estimate of another size."""
     names = [f"e{e}m{m}finite" for e in range(1, 6) for m in range(6) if e + m < 8]
     names += [f"int{bits}" for bits in range(2, 9)]
     pairs = list(itertools.product(map(parse, names), repeat=2))
@@ -75,16 +77,16 @@ def search_rows() -> Iterator[Row]:
     target = load("xcup")
     searches, others = [], []
     for weight, activation in chosen:
-        start = time.perf_counter()
+        start = time.process_time()
         settled = resolve(DotProduct(weight=weight, activation=activation, lane_count=16), target)
         estimate(settled, target)
-        middle = time.perf_counter()
+        middle = time.process_time()
         other = DotProduct(
             weight=weight, activation=activation, lane_count=12, structure=settled.structure
         )
         estimate(other, target)
         searches.append(middle - start)
-        others.append(time.perf_counter() - middle)
+        others.append(time.process_time() - middle)
     for what, found in (("structures of a new pair", searches), ("other lanes of a pair", others)):
         for share in (50, 95):
             yield Row(f"{what}, {share} % within", 1e3 * float(np.percentile(found, share)), "ms")
