@@ -9,7 +9,7 @@ import numpy as np
 
 from hw.accumulators import Accumulator, parse_accumulator
 from hw.formats import FixedFormat, parse_element
-from sweeps.datasets import Dataset, load_dataset
+from sweeps.datasets import Data, load_dataset
 from sweeps.inference import Arithmetic, Engine, Images
 from sweeps.layers import Values, Weighted
 from sweeps.models import Network, load
@@ -129,45 +129,73 @@ def evaluate_case(case: Case) -> Accuracy:
 
 
 def evaluate(engine: Engine, case: Case) -> Accuracy:
-    """Accuracy of one case on an engine's own network and data set; errors as above."""
+    """Accuracy of one case on an engine's own network and labelled images; errors as above."""
+    scores = evaluate_scores(engine, case)
+    return Accuracy(
+        correct=int(scores.quantised.sum()),
+        total=len(scores.quantised),
+        float_correct=int(scores.floating.sum()),
+        method=scores.method,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Scores of the held-out inputs one by one (see `sweeps.datasets.Data.scores`).
+
+    Parameters
+    ----------
+    quantised, floating : arrays (input,)
+        Of the quantised and of the float network.
+    method : str
+        How scales were chosen.
+    """
+
+    quantised: Values
+    floating: Values
+    method: str
+
+
+def evaluate_scores(engine: Engine, case: Case, most: int | None = None) -> Scores:
+    """Scores of one case on the held-out inputs, or the first `most` of them; errors as above."""
     method = case.method
     if method == BEST:
         method = best_method(engine, case)
-    held_out = engine.dataset.held_out
+    held_out = engine.dataset.held_out[:most]
     outputs = engine.outputs(held_out, arithmetic(engine, case, find_method(method).name))
-    return Accuracy(
-        correct=_correct(engine, outputs, held_out),
-        total=len(held_out),
-        float_correct=_correct(engine, engine.float_outputs(held_out), held_out),
-        method=method,
+    return Scores(
+        engine.dataset.scores(outputs, held_out),
+        engine.dataset.scores(engine.float_outputs(held_out), held_out),
+        method,
     )
 
 
 def best_method(engine: Engine, case: Case) -> str:
-    """The method with most correct training images; on a tie least logit error, then the first.
+    """The method of the best scores on training inputs; on a tie of the least logit error.
 
-    Logit error is the squared distance from the float network's outputs. Held-out images are not
+    Logit error is the squared distance from the float network's outputs. Held-out inputs are not
     looked at.
     """
     chosen = selection(engine.dataset)
     reference = engine.float_outputs(chosen)
 
-    def quality(name: str) -> tuple[int, float]:
+    def quality(name: str) -> tuple[float, float]:
         outputs = engine.outputs(chosen, arithmetic(engine, case, name))
-        return _correct(engine, outputs, chosen), -float(((outputs - reference) ** 2).sum())
+        scores = engine.dataset.scores(outputs, chosen)
+        return float(scores.sum()), -float(((outputs - reference) ** 2).sum())
 
     return max(METHODS, key=quality)
 
 
-def selection(dataset: Dataset) -> Images:
-    """The training images that methods are chosen on."""
+def selection(dataset: Data) -> Images:
+    """The training inputs that methods are chosen on."""
     training = dataset.training
     count = min(SELECTION_IMAGES, len(training))
     return training[np.linspace(0, len(training) - 1, count).round().astype(np.int64)]
 
 
 def arithmetic(engine: Engine, case: Case, method: str) -> tuple[Arithmetic | None, ...]:
-    """The arithmetic of each weighted layer, in order; None is float."""
+    """The arithmetic of each multiplying node, in order; None is float."""
     network = engine.network
     same = Arithmetic(
         parse_element(case.weight),
@@ -176,11 +204,14 @@ def arithmetic(engine: Engine, case: Case, method: str) -> tuple[Arithmetic | No
         method,
         case.lanes,
     )
-    layers: list[Arithmetic | None] = [same] * len(network.weighted)
+    names = [node.name for node in network.multiplying]
+    layers: list[Arithmetic | None] = [same] * len(names)
     for place, name in ((-1, case.last), (0, case.first)):
         edge = _edge(name)
         if edge is not Edge.SAME:
-            layers[place] = _eight_bit(engine, place) if edge is Edge.EIGHT_BIT else None
+            layer = network.weighted[place]
+            found = _eight_bit(engine, layer) if edge is Edge.EIGHT_BIT else None
+            layers[names.index(layer.name)] = found
     return tuple(layers)
 
 
@@ -196,8 +227,7 @@ def accumulator_of(network: Network, name: str) -> Accumulator:
     return accumulator
 
 
-def _eight_bit(engine: Engine, place: int) -> Arithmetic:
-    layer: Weighted = engine.network.weighted[place]
+def _eight_bit(engine: Engine, layer: Weighted) -> Arithmetic:
     negative = bool((engine.samples(layer.name) < 0).any())
     activation = FixedFormat(8, 8, is_signed=negative)
     exact = Accumulator.exact(max(layer.terms, DEFAULT_LANES))
@@ -210,10 +240,6 @@ def _edge(name: str) -> Edge:
     except ValueError:
         names = ", ".join(edge.value for edge in Edge)
         raise ValueError(f"first and last must be one of {names}, not {name!r}") from None
-
-
-def _correct(engine: Engine, outputs: Values, images: Images) -> int:
-    return int((outputs.argmax(axis=1) == engine.dataset.labels[images]).sum())
 
 
 @lru_cache(maxsize=4)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +11,34 @@ import numpy.typing as npt
 from sweeps.arrays import Arrays, read_arrays, write_arrays
 
 DATA = Path(__file__).parent / "data"
-NAMES = ("digits",)
+NAMES = ("digits", "kjv")
 WHAT = "a data set file of macloom"
+
+
+class Data(Protocol):
+    """What networks are judged on: inputs by number, split in two, and a score for each."""
+
+    metric: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Name of the data set."""
+
+    @property
+    def training(self) -> npt.NDArray[np.int64]:
+        """Numbers of the inputs that scales are calibrated on."""
+
+    @property
+    def held_out(self) -> npt.NDArray[np.int64]:
+        """Numbers of the inputs that results are measured on."""
+
+    def inputs(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Inputs of a network, the chosen ones first axis."""
+
+    def scores(
+        self, outputs: npt.NDArray[np.float64], chosen: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """How good a network's outputs are, one number per input, more is better."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +62,8 @@ class Dataset:
         If the parts do not fit each other.
     """
 
+    metric: ClassVar[str] = "accuracy"
+
     name: str
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int64]
@@ -57,9 +86,77 @@ class Dataset:
         """The chosen images as network inputs: (image, row, column, 1), exact in 0..1."""
         return self.images[chosen][..., None] / float(self.maximum)
 
+    def scores(
+        self, outputs: npt.NDArray[np.float64], chosen: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """1 where the largest of the outputs (image, class) is the label's, else 0."""
+        right: npt.NDArray[np.bool_] = outputs.argmax(axis=1) == self.labels[chosen]
+        return right.astype(np.float64)
 
-def load_dataset(name: str) -> Dataset:
-    """A shipped data set by name; `digits` is the only one yet.
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Text:
+    """Contexts of a text, each a row of bytes: a network predicts every byte from those before.
+
+    Parameters
+    ----------
+    name : str
+    contexts : uint8 array (context, bytes)
+    calibrated : int
+        The first so many contexts calibrate scales; results are measured on the others.
+    attribution : str
+        Where the text comes from and its licence.
+
+    Raises
+    ------
+    ValueError
+        If a part of the contexts is empty.
+    """
+
+    metric: ClassVar[str] = "bits_per_byte"
+
+    name: str
+    contexts: npt.NDArray[np.uint8]
+    calibrated: int
+    attribution: str
+
+    def __post_init__(self) -> None:
+        if self.contexts.ndim != 2 or self.contexts.shape[1] < 2:
+            raise ValueError(f"{self.name} needs contexts of bytes, not {self.contexts.shape}")
+        if not 0 < self.calibrated < len(self.contexts):
+            raise ValueError(
+                f"contexts to calibrate on must lie in 1..{len(self.contexts) - 1}, "
+                f"not {self.calibrated}"
+            )
+
+    @property
+    def training(self) -> npt.NDArray[np.int64]:
+        """Contexts that scales are calibrated on; the network was not trained on them either."""
+        return np.arange(self.calibrated)
+
+    @property
+    def held_out(self) -> npt.NDArray[np.int64]:
+        """Contexts that results are measured on."""
+        return np.arange(self.calibrated, len(self.contexts))
+
+    def inputs(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """All bytes but the last of each context, as numbers."""
+        return self.contexts[chosen][:, :-1].astype(np.float64)
+
+    def scores(
+        self, outputs: npt.NDArray[np.float64], chosen: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """Minus the mean bits per predicted byte, from outputs (context, byte, logit of each)."""
+        wanted = self.contexts[chosen][:, 1:].astype(np.int64)
+        top = outputs.max(axis=-1, keepdims=True)
+        norm = np.log(np.exp(outputs - top).sum(axis=-1)) + top[..., 0]
+        found = np.take_along_axis(outputs, wanted[..., None], axis=-1)[..., 0]
+        scores: npt.NDArray[np.float64] = (found - norm).mean(axis=-1) / np.log(2)
+        return scores
+
+
+def load_dataset(name: str) -> Data:
+    """A shipped data set by name: `digits` (images) or `kjv` (text).
 
     Raises
     ------
@@ -72,12 +169,43 @@ def load_dataset(name: str) -> Dataset:
         near = get_close_matches(name, NAMES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(f"data set must be one of {', '.join(NAMES)}, not {name!r}{hint}")
-    return read_dataset(DATA / f"{name}.npz")
+    return read_data(DATA / f"{name}.npz")
+
+
+def read_data(path: Path) -> Data:
+    """Read a data set file, images or text; errors as for `load_dataset`."""
+    arrays = read_arrays(path, WHAT)
+    return _text(path, arrays) if "contexts" in arrays else _images(path, arrays)
 
 
 def read_dataset(path: Path) -> Dataset:
-    """Read a data set file; errors as for `load_dataset`."""
-    arrays = read_arrays(path, WHAT)
+    """Read a data set file of images; errors as for `load_dataset`."""
+    return _images(path, read_arrays(path, WHAT))
+
+
+def _text(path: Path, arrays: Arrays) -> Text:
+    try:
+        return Text(
+            name=path.stem,
+            contexts=arrays["contexts"],
+            calibrated=int(arrays["calibrated"]),
+            attribution=str(arrays["attribution"]),
+        )
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"{path} must be {WHAT}; {error}") from error
+
+
+def write_text(text: Text, path: Path) -> None:
+    """Write a text; written aside, then renamed."""
+    arrays: Arrays = {
+        "contexts": text.contexts,
+        "calibrated": np.array(text.calibrated, dtype=np.int32),
+        "attribution": np.array(text.attribution),
+    }
+    write_arrays(path, arrays)
+
+
+def _images(path: Path, arrays: Arrays) -> Dataset:
     try:
         return Dataset(
             name=path.stem,

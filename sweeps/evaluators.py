@@ -30,6 +30,7 @@ ACCURACY_SOURCES = (
             "inference",
             "layers",
             "models",
+            "operations",
             "quantize",
         )
     ),

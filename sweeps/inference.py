@@ -1,15 +1,16 @@
 """Floor 4. A quantised network at work: golden sums of products, float64 between them.
 
 Every weighted layer is quantised: its weights once (a scale per output channel), its input as it
-arrives (a scale per tensor, from the training images). The sums of products are those of the
-stated accumulator, bit for bit (`sim.golden.matmul`). What follows a sum runs in float64: times the
-two scales (multiplied beforehand), plus the bias, then ReLU and pooling. No step depends on the
-order in which a BLAS adds, so the outputs are the same bits in every run, on every number of
-threads or worker processes.
+arrives (a scale per tensor, from the training images). A product of two activations has both of
+them quantised so. The sums of products are those of the stated accumulator, bit for bit
+(`sim.golden.matmul`). What follows a sum runs in float64: times the two scales (multiplied
+beforehand), plus the bias, then the layers without weights. No step depends on the order in which
+a BLAS adds, so the outputs are the same bits in every run, on every number of threads or worker
+processes.
 """
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,23 +20,18 @@ from hw.accumulators import Accumulator
 from hw.design import DotProduct
 from hw.formats import Format
 from sim.golden import Operand, cast, matmul
-from sweeps.datasets import Dataset
-from sweeps.layers import (
-    Convolution,
-    Dense,
-    Flatten,
-    MaxPool,
-    Relu,
-    Values,
-    Weighted,
-    product_in_order,
-)
-from sweeps.models import Network
+from sim.golden.stacked import stacked_matmul
+from sweeps.datasets import Data
+from sweeps.layers import Convolution, Dense, Flatten, MaxPool, Relu, Values, Weighted
+from sweeps.models import INPUT, Network, Node, float_output, last_uses
+from sweeps.operations import Product
 from sweeps.quantize import find_method
 
 Images = npt.NDArray[np.int64]
 
 KEPT = {"weights": 1024, "scale": 1024, "patches": 8, "float": 16}
+BATCH_VALUES = 1 << 23
+"""Images go through together until their largest tensor has so many values."""
 """How many results of each kind an engine keeps (patches are megabytes each)."""
 
 
@@ -59,38 +55,81 @@ class Arithmetic:
             lane_count=self.lanes,
         )
 
+    @property
+    def between(self) -> DotProduct:
+        """The unit of a product of two activations."""
+        return replace(self.design, weight=self.activation)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stage:
-    """A weighted layer and the layers up to the next one.
+    """A multiplying node and the nodes that follow it alone: ReLU, pooling, flattening.
 
     `pools` follow the sums directly, through nothing but ReLU: they are taken first, on the sums.
     Scaling by a positive factor, adding a bias and ReLU keep the order of values, rounding
     included, so the result is the same bits and the rest has fewer values to touch.
     """
 
-    layer: Weighted
+    node: Node
     pools: tuple[MaxPool, ...]
     after: tuple[Relu | MaxPool | Flatten, ...]
+    output: str
 
 
-def stages(network: Network) -> tuple[tuple[Relu | MaxPool | Flatten, ...], tuple[Stage, ...]]:
-    """The layers before the first weighted one, and the stages."""
-    groups: list[tuple[Weighted | None, list[Relu | MaxPool | Flatten]]] = [(None, [])]
-    for layer in network.layers:
-        if isinstance(layer, Convolution | Dense):
-            groups.append((layer, []))
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A network cut into what is computed at once.
+
+    Parameters
+    ----------
+    steps
+        Stages, and nodes without hardware, in order.
+    fixed
+        Names of values that no quantised layer comes before: the same in every format.
+    """
+
+    steps: tuple[Stage | Node, ...]
+    fixed: frozenset[str]
+
+
+def program(network: Network) -> Program:
+    """Return the steps of a network."""
+    steps: list[Stage | Node] = []
+    fixed = {INPUT}
+    taken: set[str] = set()
+    for node in network.nodes:
+        if node.name in taken:
+            continue
+        if node.multiplies:
+            followers = _followers(network, node)
+            taken.update(follower.name for follower in followers)
+            steps.append(_stage(node, followers))
         else:
-            groups[-1][1].append(layer)
-    before = tuple(groups[0][1])
-    return before, tuple(_stage(layer, rest) for layer, rest in groups[1:] if layer is not None)
+            steps.append(node)
+            if fixed.issuperset(node.inputs):
+                fixed.add(node.name)
+    return Program(tuple(steps), frozenset(fixed))
 
 
-def _stage(layer: Weighted, rest: list[Relu | MaxPool | Flatten]) -> Stage:
+def _followers(network: Network, node: Node) -> list[Node]:
+    """Return the nodes that follow one by one, each the only one to take what comes before."""
+    found: list[Node] = []
+    name = node.name
+    while True:
+        takers = [other for other in network.nodes if name in other.inputs]
+        if len(takers) != 1 or not isinstance(takers[0].layer, Relu | MaxPool | Flatten):
+            return found
+        found.append(takers[0])
+        name = takers[0].name
+
+
+def _stage(node: Node, followers: list[Node]) -> Stage:
+    rest = [n.layer for n in followers if isinstance(n.layer, Relu | MaxPool | Flatten)]
     flat = next((i for i, other in enumerate(rest) if isinstance(other, Flatten)), len(rest))
     pools = tuple(other for other in rest[:flat] if isinstance(other, MaxPool))
     others = tuple(other for other in rest[:flat] if not isinstance(other, MaxPool))
-    return Stage(layer, pools, others + tuple(rest[flat:]))
+    output = followers[-1].name if followers else node.name
+    return Stage(node, pools, others + tuple(rest[flat:]), output)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,73 +137,123 @@ class Engine:
     """A network on a data set, with what pairs of formats share kept in memory.
 
     Kept: float results, quantised weights per weight format, activation scales and quantised
-    first-layer patches per activation format (the last few: sweep one activation format after
-    the other, weights inside).
+    patches of what comes before all arithmetic per activation format (the last few: sweep one
+    activation format after the other, weights inside).
     """
 
     network: Network
-    dataset: Dataset
+    dataset: Data
     _kept: dict[str, dict[Hashable, Any]] = field(
         default_factory=lambda: {kind: {} for kind in KEPT}
     )
 
     def outputs(self, images: Images, arithmetic: tuple[Arithmetic | None, ...]) -> Values:
-        """The last layer's outputs (image, output).
+        """The last node's outputs (image, …).
 
         Parameters
         ----------
         images : array of image numbers
-        arithmetic : one per weighted layer, in order; None runs the layer in float64
+        arithmetic : one per multiplying node, in order; None runs the node in float
 
         Raises
         ------
         ValueError
             If a format cannot hold its operands (unsigned weights), an accumulator not be built.
         """
-        before, following = stages(self.network)
-        values = self.network.checked(self.dataset.inputs(images))
-        for layer in before:
-            values = layer.apply(values)
-        for number, (stage, unit) in enumerate(zip(following, arithmetic, strict=True)):
-            key = images.tobytes() if number == 0 else None
-            values = self._run(stage, unit, values, key)
-        return values
+        nodes = self.network.multiplying
+        units = {n.name: unit for n, unit in zip(nodes, arithmetic, strict=True)}
+        parts = [self._outputs(batch, units) for batch in self._batches(images)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
     def float_outputs(self, images: Images) -> Values:
-        """The float network's outputs (image, output), kept."""
-        kept: Values = self._keep(
-            "float",
-            images.tobytes(),
-            lambda: self.network.infer(self.dataset.inputs(images)),
-        )
+        """The float network's outputs (image, …), kept."""
+
+        def make() -> Values:
+            inputs = self.dataset.inputs
+            parts = [self.network.infer(inputs(batch)) for batch in self._batches(images)]
+            return np.concatenate(parts)
+
+        kept: Values = self._keep("float", images.tobytes(), make)
         return kept
 
-    def samples(self, name: str) -> Values:
-        """Inputs of a weighted layer on the training images, in float."""
-        seen: dict[str, Values] = self._keep(
+    def samples(self, name: str, side: int = 0) -> Values:
+        """Inputs of a multiplying node on the training images, in float."""
+        seen: dict[str, tuple[Values, ...]] = self._keep(
             "float", "samples", lambda: self.network.trace(self._training_inputs())[0]
         )
-        return seen[name]
+        return seen[name][side]
 
     def _training_inputs(self) -> Values:
         return self.dataset.inputs(self.dataset.training)
 
-    def _run(self, stage: Stage, unit: Arithmetic | None, values: Values, key: Hashable) -> Values:
-        layer = stage.layer
+    def _batches(self, images: Images) -> list[Images]:
+        largest = max(int(np.prod(shape)) for shape in self.network.shapes.values())
+        at_once = max(BATCH_VALUES // largest, 1)
+        return [images[start : start + at_once] for start in range(0, len(images), at_once)]
+
+    def _outputs(self, images: Images, units: dict[str, Arithmetic | None]) -> Values:
+        steps = self._program
+        values = {INPUT: self.network.checked(self.dataset.inputs(images))}
+        last = last_uses(self.network.nodes)
+        for step in steps.steps:
+            if isinstance(step, Node):
+                node, given = step, tuple(values[name] for name in step.inputs)
+                values[node.name] = float_output(node.layer, given)
+            else:
+                node, given = step.node, tuple(values[name] for name in step.node.inputs)
+                key = images.tobytes() if steps.fixed.issuperset(node.inputs) else None
+                values[step.output] = self._run(step, units[node.name], given, key)
+            for name in node.inputs:
+                if last[name] == node.name:
+                    values.pop(name, None)
+        return values[self.network.nodes[-1].name]
+
+    @property
+    def _program(self) -> Program:
+        kept: Program = self._keep("float", "program", lambda: program(self.network))
+        return kept
+
+    def _run(
+        self, stage: Stage, unit: Arithmetic | None, given: tuple[Values, ...], key: Hashable
+    ) -> Values:
+        layer = stage.node.layer
         if unit is None:
-            sums = product_in_order(layer.patches(values), layer.matrix)
-            scale = np.ones(1)
+            result = float_output(layer, given)
+            for pool in stage.pools:
+                result = pool.apply(result)
         else:
-            patches, shape = self._patches(layer, unit, values, key)
-            weights, weight_scale = self._weights(layer, unit)
-            sums = matmul(patches, weights, unit.design).reshape(*shape, -1)
-            scale = weight_scale * self._scale(layer, unit)
-        for pool in stage.pools:
-            sums = pool.apply(sums)
-        result = sums * scale + layer.bias
+            if isinstance(layer, Product):
+                sums, scale = self._product(stage.node, layer, unit, given)
+            else:
+                assert isinstance(layer, Convolution | Dense)
+                patches, shape = self._patches(layer, unit, given[0], key)
+                weights, weight_scale = self._weights(layer, unit)
+                sums = matmul(patches, weights, unit.design).reshape(*shape, -1)
+                scale = weight_scale * self._scale(layer.name, 0, unit)
+            if unit.design.is_floating and not np.isfinite(sums).all():
+                raise ValueError(
+                    f"sums of {stage.node.name} overflow the accumulator {unit.accumulator}"
+                )
+            for pool in stage.pools:
+                sums = pool.apply(sums)
+            result = sums * scale
+            if not isinstance(layer, Product):
+                result += layer.bias
         for follower in stage.after:
             result = follower.apply(result)
         return result
+
+    def _product(
+        self, node: Node, layer: Product, unit: Arithmetic, given: tuple[Values, ...]
+    ) -> tuple[Values, Values]:
+        """The sums of a product of activations, and what to multiply them by."""
+        scales = [self._scale(node.name, side, unit) for side in (0, 1)]
+        left, right = (
+            Operand.of(cast(values, unit.activation, scale), unit.activation)
+            for values, scale in zip(given, scales, strict=True)
+        )
+        right = right.rearranged(layer.right(right.values))
+        return stacked_matmul(left, right, unit.between), np.array(scales[0] * scales[1])
 
     def _patches(
         self, layer: Weighted, unit: Arithmetic, values: Values, key: Hashable
@@ -172,7 +261,7 @@ class Engine:
         """The quantised patches (patch, term) and the shape of the output positions."""
 
         def make() -> tuple[Operand, tuple[int, ...]]:
-            scale = self._scale(layer, unit)
+            scale = self._scale(layer.name, 0, unit)
             operand = Operand.of(cast(values, unit.activation, scale), unit.activation)
             patches = layer.patches(operand.values)
             flat = operand.rearranged(patches.reshape(-1, layer.terms))
@@ -181,15 +270,15 @@ class Engine:
         if key is None:
             return make()
         kept: tuple[Operand, tuple[int, ...]]
-        kept = self._keep("patches", (unit.activation, unit.method, key), make)
+        kept = self._keep("patches", (layer.name, unit.activation, unit.method, key), make)
         return kept
 
-    def _scale(self, layer: Weighted, unit: Arithmetic) -> float:
+    def _scale(self, name: str, side: int, unit: Arithmetic) -> float:
         def make() -> float:
-            samples = self.samples(layer.name)
+            samples = self.samples(name, side)
             return find_method(unit.method).activation_scale(samples, unit.activation)
 
-        kept: float = self._keep("scale", (layer.name, unit.activation, unit.method), make)
+        kept: float = self._keep("scale", (name, side, unit.activation, unit.method), make)
         return kept
 
     def _weights(self, layer: Weighted, unit: Arithmetic) -> tuple[Operand, Values]:

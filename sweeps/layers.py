@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 Values = npt.NDArray[np.float64]
 Shape = tuple[int, ...]
+EXACT_BITS = 53
+"""Whole numbers below 2 to this power, and their sums as long as they stay there, are exact."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +81,10 @@ class Convolution:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dense:
-    """Fully connected layer: `weight` is `terms` × `outputs`, `bias` has `outputs` values."""
+    """Fully connected layer: `weight` is `terms` × `outputs`, `bias` has `outputs` values.
+
+    It applies to the last axis, so that (tokens, terms) become (tokens, outputs).
+    """
 
     name: str
     weight: Values
@@ -99,13 +104,13 @@ class Dense:
         return int(self.weight.shape[0])
 
     def output_shape(self, shape: Shape) -> Shape:
-        """Shape of the output for an input of `shape` (terms,)."""
-        if shape != (self.terms,):
+        """Shape of the output for an input of `shape` (…, terms)."""
+        if shape[-1:] != (self.terms,):
             raise ValueError(f"{self.name} expects {self.terms} inputs, not shape {shape}")
-        return (self.weight.shape[1],)
+        return (*shape[:-1], self.weight.shape[1])
 
     def patches(self, values: Values) -> Values:
-        """The operands of each output: the input itself, (image, term)."""
+        """The operands of each output: the input itself, (image, …, term)."""
         return values
 
 
@@ -165,12 +170,34 @@ Weighted = Convolution | Dense
 Layer = Convolution | Dense | Relu | MaxPool | Flatten
 
 
-def product_in_order(patches: Values, matrix: Values) -> Values:
-    """Matrix product over the last axis, term after term; BLAS would order terms by machine."""
-    total = np.zeros((*patches.shape[:-1], matrix.shape[1]))
-    for term in range(matrix.shape[0]):
-        total += patches[..., term, None] * matrix[term]
-    return total
+def reference_product(left: Values, right: Values) -> Values:
+    """Float matrix product over the last axis of `left`, the same bits whatever adds it.
+
+    Each row of `left` and each column of `right` is rounded to a grid so fine that all sums of
+    products are exact in float64: for 512 terms, to 2^-22 of the power of two above its largest
+    entry. So the order in which a BLAS adds, which differs by machine, does not matter.
+
+    Parameters
+    ----------
+    left : array (…, rows, terms)
+    right : array (terms, columns) or (…, terms, columns)
+    """
+    bits = (EXACT_BITS - (left.shape[-1] - 1).bit_length()) // 2
+    rows, row_exponents = _on_grid(left, -1, bits)
+    columns, column_exponents = _on_grid(right, -2, bits)
+    if right.ndim == 2:
+        flat = rows.reshape(-1, rows.shape[-1]) @ columns
+        sums = flat.reshape(*rows.shape[:-1], columns.shape[-1])
+    else:
+        sums = rows @ columns
+    result: Values = np.ldexp(sums, row_exponents + column_exponents)
+    return result
+
+
+def _on_grid(values: Values, axis: int, bits: int) -> tuple[Values, npt.NDArray[np.int32]]:
+    """Return whole numbers of at most `bits` bits, and the exponent of their unit along `axis`."""
+    exponents = np.frexp(np.abs(values).max(axis=axis, keepdims=True, initial=0.0))[1] - bits
+    return np.rint(np.ldexp(values, -exponents)), exponents
 
 
 def _check_weights(name: str, weight: Values, bias: Values, dimensions: int) -> None:

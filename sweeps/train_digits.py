@@ -154,7 +154,7 @@ def exported(model: Any) -> Network:
             np.asarray(last.bias.detach().numpy(), dtype=np.float64),
         ),
     )
-    return Network("digits_cnn", (8, 8, 1), layers)
+    return Network.chain("digits_cnn", (8, 8, 1), layers)
 
 
 def correct(network: Network, data: Dataset, chosen: npt.NDArray[np.int64]) -> int:

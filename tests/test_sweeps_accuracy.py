@@ -21,7 +21,7 @@ from sweeps.accuracy import (
     wilson,
 )
 from sweeps.datasets import load_dataset
-from sweeps.inference import Engine, stages
+from sweeps.inference import Engine, program
 from sweeps.layers import Convolution, Dense, MaxPool, Relu
 from sweeps.models import Network, load
 from sweeps.quantize import METHODS
@@ -305,13 +305,13 @@ def test_results_are_the_same_in_other_processes_and_orders():
 
 
 def test_pools_move_before_scaling_only_through_relu():
-    _, following = stages(ENGINE.network)
+    following = program(ENGINE.network).steps
     assert [len(stage.pools) for stage in following] == [1, 0, 0]
     layers = (Relu(), MaxPool(2), Convolution("c", np.ones((1, 1, 1, 2)), np.zeros(2)), MaxPool(2))
-    before, following = stages(Network("n", (4, 4, 1), layers))
-    assert before == layers[:2]
-    assert following[0].pools == (MaxPool(2),)
-    assert following[0].after == ()
+    *before, last = program(Network.chain("n", (4, 4, 1), layers)).steps
+    assert [node.layer for node in before] == list(layers[:2])
+    assert last.pools == (MaxPool(2),)
+    assert last.after == ()
 
 
 def test_wilson_interval():

@@ -7,7 +7,7 @@ import pytest
 from hw.errors import MissingTool
 from sweeps import train_digits
 from sweeps.datasets import load_dataset, read_dataset, stratified_split, write_dataset
-from sweeps.layers import Convolution, Dense, Flatten, MaxPool, Relu, product_in_order
+from sweeps.layers import Convolution, Dense, Flatten, MaxPool, Relu, reference_product
 from sweeps.models import Network, load, read, write
 
 DATA = load_dataset("digits")
@@ -49,13 +49,13 @@ def test_size_of_the_network():
     assert [layer.terms for layer in NETWORK.weighted] == [9, 144, 128]
     assert NETWORK.largest_fan_in == 144
     assert NETWORK.macs == 64 * 9 * 16 + 4 * 144 * 32 + 128 * 10
-    assert NETWORK.shapes[-1] == (10,)
+    assert NETWORK.shapes["dense"] == (10,)
 
 
 def test_inputs_of_weighted_layers_need_no_sign():
     seen, _ = NETWORK.trace(DATA.inputs(DATA.training[:50]))
     assert list(seen) == ["conv1", "conv2", "dense"]
-    assert all((values >= 0).all() for values in seen.values())
+    assert all((values >= 0).all() for (values,) in seen.values())
 
 
 def test_convolution_against_loops():
@@ -63,13 +63,28 @@ def test_convolution_against_loops():
     weight, bias = generator.normal(size=(3, 2, 2, 4)), generator.normal(size=4)
     layer = Convolution("c", weight, bias, padding=1)
     inputs = generator.normal(size=(2, 5, 4, 2))
-    result = product_in_order(layer.patches(inputs), layer.matrix) + bias
+    result = reference_product(layer.patches(inputs), layer.matrix) + bias
     assert result.shape[1:] == layer.output_shape((5, 4, 2)) == (5, 5, 4)
     padded = np.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
     for image, row, column, output in np.ndindex(result.shape):
         window = padded[image, row : row + 3, column : column + 2]
         expected = (window * weight[..., output]).sum() + bias[output]
-        assert result[image, row, column, output] == pytest.approx(expected)
+        assert result[image, row, column, output] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+def test_the_reference_product_does_not_depend_on_the_order_of_terms(stacked):
+    generator = np.random.default_rng(3)
+    left = generator.normal(size=(3, 7, 512)) * np.exp(generator.normal(size=(3, 7, 1)) * 9)
+    right = generator.normal(size=(3, 512, 5) if stacked else (512, 5))
+    result = reference_product(left, right)
+    assert result.shape == (3, 7, 5)
+    order = generator.permutation(512)
+    again = reference_product(left[..., order], right[..., order, :])
+    assert np.array_equal(result, again)
+    bound = 512 * 2.0**-21 * np.abs(left).max(axis=-1)[..., None] * np.abs(right).max()
+    assert (np.abs(result - left @ right) < bound).all()
+    assert np.array_equal(reference_product(np.zeros((2, 4)), np.zeros((4, 3))), np.zeros((2, 3)))
 
 
 def test_pooling_relu_and_flatten():
@@ -117,8 +132,8 @@ def test_damaged_files_are_refused(tmp_path, reader):
 
 
 def test_unknown_kinds_and_versions_are_refused(tmp_path):
-    for change in ({"version": 9}, {"layers": [{"kind": "lstm"}]}):
-        record = {"version": 1, "name": "n", "input_shape": [1], "layers": [], "provenance": ""}
+    for change in ({"version": 9}, {"nodes": [{"name": "a", "kind": "lstm", "inputs": []}]}):
+        record = {"version": 2, "name": "n", "input_shape": [1], "nodes": [], "provenance": ""}
         path = tmp_path / "n.npz"
         np.savez(path, network=np.array(json.dumps(record | change)))
         with pytest.raises(ValueError, match=r"must be .*not (9|'lstm')"):
@@ -140,10 +155,10 @@ def test_malformed_layers_are_refused():
         Convolution("c", np.zeros((1, 1, 1, 1)), np.zeros(1), padding=-1)
     with pytest.raises(ValueError, match="at least 1, not 0"):
         MaxPool(0)
-    with pytest.raises(ValueError, match="weighted layers"):
-        Network("n", (3,), (Relu(),))
+    with pytest.raises(ValueError, match="weighted layer"):
+        Network.chain("n", (3,), (Relu(),))
     with pytest.raises(ValueError, match="expects 3 inputs"):
-        Network("n", (4,), (Dense("d", np.zeros((3, 2)), np.zeros(2)),))
+        Network.chain("n", (4,), (Dense("d", np.zeros((3, 2)), np.zeros(2)),))
     with pytest.raises(ValueError, match="does not divide"):
         MaxPool(2).output_shape((3, 4, 1))
     with pytest.raises(ValueError, match="expects images of shape"):
