@@ -54,8 +54,9 @@ DIGIT_BITS = 4
 SCALE_BITS = 8
 LARGEST_SHIFT = 8
 """Largest exponent + bsig + 1 of a term."""
-LEAST_GROUP, MOST_GROUP = 20, 1024
-"""A group of FP3 or FP4 takes at least the 10 cycles in which the one before it is scaled."""
+LEAST_GROUP, MOST_GROUP = 20, 512
+"""A group of FP3 or FP4 takes at least the 10 cycles in which the one before it is scaled; the
+significand of the largest one has 28 bits, so that seven hexadecimal digits round it to 0."""
 MOST_LENGTH = 1 << 20
 FP16, INT8 = "fp16", "int8"
 WIDEST_WEIGHT, USUAL_ACTIVATION = parse_element(INT8), parse_element(FP16)
@@ -70,7 +71,7 @@ class BitmodPe(SerialDesign):
     activation
         fp16 or int8.
     group
-        Weights per group: a multiple of 4, 20 to 1024.
+        Weights per group: a multiple of 4, 20 to 512.
     length
         Weights per output, K: a multiple of the group.
     datatypes

@@ -133,8 +133,7 @@ def matrix_vector(design: BitmodPe, matrix: BitmodMatrix, activations: Codes) ->
         If a shape, or a group's datatype, is not the design's.
 
     """
-    sums = matrix_sums(design, matrix, activations)
-    return outputs(design, sums, matrix.scale)
+    return outputs(design, matrix_sums(design, matrix, activations), matrix.scale)
 
 
 def matrix_sums(design: BitmodPe, matrix: BitmodMatrix, activations: Codes) -> GroupSums:
@@ -296,13 +295,18 @@ def _halves(codes: Codes) -> tuple[Numbers, NDArray[np.int8], NDArray[np.bool_]]
 
 
 def outputs(design: BitmodPe, sums: GroupSums, scales: Codes) -> NDArray[np.uint64]:
-    """Return the outputs of elements: groups of shape (rows, groups), in order.
+    """Return the outputs of elements: groups of shape (rows, groups), in order."""
+    return np.ascontiguousarray(running_totals(design, sums, scales)[:, -1])
+
+
+def running_totals(design: BitmodPe, sums: GroupSums, scales: Codes) -> NDArray[np.uint64]:
+    """Return the totals after each group, all from 0: shape (rows, groups).
 
     The product with a scale is exact in float64; a sum of two is rounded to odd, then once.
     """
     scaled = sums.significand * scales.astype(np.int64)
     if not design.is_fp16:
-        exact: NDArray[np.uint64] = scaled.sum(axis=1).view(np.uint64)
+        exact: NDArray[np.uint64] = scaled.cumsum(axis=1).view(np.uint64)
         return exact
     format = design.accumulator.format
     assert format is not None
@@ -310,6 +314,8 @@ def outputs(design: BitmodPe, sums: GroupSums, scales: Codes) -> NDArray[np.uint
     addends = np.ldexp(scaled.astype(np.float64), places)
     addends[sums.invalid] = np.nan
     state = np.zeros(len(addends))
+    shown = np.empty_like(addends)
     for number in range(addends.shape[1]):
         state = rounded(odd_sum_of_two(state, np.ascontiguousarray(addends[:, number])), format)
-    return codes_of(state, format)
+        shown[:, number] = state
+    return codes_of(shown.ravel(), format).reshape(shown.shape)
