@@ -166,6 +166,9 @@ def _simulate(parser: argparse.ArgumentParser) -> None:
     _add_simulation(parser)
     _add_output(parser, "write the Verilog and a sidecar with the verdict here")
     add_foreign(parser, simulated=True)
+    parser.add_argument(
+        "--netlist", action="store_true", help="check the netlist that Yosys maps instead"
+    )
     add_json(parser)
 
 
@@ -187,6 +190,12 @@ def _estimate(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
     parser.add_argument("--breakdown", action="store_true", help="cost of each part")
     add_json(parser)
+
+
+def _energy(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_energy import declare
+
+    declare(parser)
 
 
 def _synthesize(parser: argparse.ArgumentParser) -> None:
@@ -262,6 +271,7 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
     "verify": ("re-run an exported file from the file alone", "sweeps.commands:verify", _verify),
     "estimate": ("area of a design by formula", "sweeps.commands:estimate", _estimate),
     "synthesize": ("area of a design by Yosys", "sweeps.commands:synthesize", _synthesize),
+    "energy": ("energy per MAC by toggles", "sweeps.commands_energy:energy", _energy),
     "cast": ("numbers of a file to a format, as codes", "sweeps.commands_cast:cast", _cast),
     "sweep": ("accuracy and area of many formats", "sweeps.commands_sweep:sweep", _sweep),
     "plot": ("draw the points of a sweep", "sweeps.commands_sweep:plot", _plot),

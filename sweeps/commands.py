@@ -75,6 +75,10 @@ def simulate(arguments: argparse.Namespace) -> int:
         from sweeps import commands_foreign
 
         return commands_foreign.simulate(arguments, design_of(arguments)[0])
+    if arguments.netlist:
+        from sweeps import commands_energy
+
+        return commands_energy.simulate_netlist(arguments)
     design, target = _checked(arguments)
     emitted = workflow.emit(design, target)
     case = workflow.case_of(emitted)
