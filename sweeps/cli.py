@@ -188,7 +188,10 @@ def _add_simulation(parser: argparse.ArgumentParser) -> None:
 
 def _estimate(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
+    from sweeps.commands_estimate import add_exports
+
     parser.add_argument("--breakdown", action="store_true", help="cost of each part")
+    add_exports(parser)
     add_json(parser)
 
 

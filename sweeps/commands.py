@@ -109,9 +109,11 @@ def verify(arguments: argparse.Namespace) -> int:
 def estimate(arguments: argparse.Namespace) -> int:
     """``macloom estimate``."""
     from sweeps import workflow
+    from sweeps.commands_estimate import show_estimate
 
-    found = workflow.estimate(*_clocked(arguments), breakdown=arguments.breakdown)
-    show(arguments, found, _area_lines(found))
+    parts = arguments.breakdown or arguments.plot is not None
+    found = workflow.estimate(*_clocked(arguments), breakdown=parts)
+    show_estimate(arguments, found, _area_lines(found))
     return FINE
 
 
