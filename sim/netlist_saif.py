@@ -71,10 +71,9 @@ def saif(graph: Graph, activity: Activity, top: str, period_ns: int = DEFAULT_PE
         "  (NET",
     ]
     for name, net in sorted(activities(graph, activity, period_ns).items()):
-        lines.append(
-            f"    ({_SPECIAL.sub(r'\\\1', name)} "
-            f"(T0 {net.low}) (T1 {net.high}) (TX 0) (TC {net.changes}) (IG 0))"
-        )
+        plain = _SPECIAL.sub(r"\\\1", name)
+        counts = f"(T0 {net.low}) (T1 {net.high}) (TX 0) (TC {net.changes}) (IG 0)"
+        lines.append(f"    ({plain} {counts})")
     return "\n".join([*lines, "  )", ")", ")", ""])
 
 
