@@ -26,6 +26,9 @@ _DESIGN_KEYS = (
     "structure",
     "specials",
     "pipeline",
+    "group",
+    "length",
+    "datatypes",
 )
 _DESIGN_EPILOG = (
     "The design is given by its kind and options, or by --design FILE (YAML or JSON: a design "
@@ -106,6 +109,15 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         "--structure", help="auto, behavioural, rows, table, merged, dsp or packed (auto)"
     )
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
+    parser.add_argument(
+        "--group", type=at_least(1), metavar="G", help="weights per scale of a bitmod (128)"
+    )
+    parser.add_argument(
+        "--length", type=at_least(1), metavar="K", help="weights per output of a bitmod (4096)"
+    )
+    parser.add_argument(
+        "--datatypes", metavar="LIST", help="of a bitmod: of fp3,fp4,int5,int6,int8 (all)"
+    )
     parser.add_argument(
         "--optimize",
         type=word(*OBJECTIVES),
