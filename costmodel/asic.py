@@ -94,9 +94,7 @@ def _part_modules(part: object) -> Iterator[tuple[Module, int]]:
             yield from shell_modules(part)
             return
         case _:
-            raise ValueError(
-                f"the cost model of asic has no formula for a {type(part).__name__}"
-            )
+            raise ValueError(f"the cost model of asic has no formula for a {type(part).__name__}")
     for module in alone:
         yield module, 1
 

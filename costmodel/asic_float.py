@@ -1,4 +1,4 @@
-"""Floor 2c: floating accumulators and array shells as modules of gates (see `costmodel.asic_parts`)."""
+"""Floor 2c: floating accumulators and shells of arrays as modules of gates, see `asic_parts`."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def float_accumulate_modules(plan: FloatAccumulatePlan) -> tuple[Module, ...]:
     for number, level in enumerate(plan.align_levels[:-1]):
         ways = _ways(level)
         key = f"{level.low_bit}_{level.bits}_{level.bits_in}_{level.width}"
-        features = (ways[1], ways[2], ways[3], ways[4], 1)
-        modules.append(made(f"align_{number}", LABEL, f"mover_{level.bits}", features, key))
+        sizes = (ways[1], ways[2], ways[3], ways[4], 1)
+        modules.append(made(f"align_{number}", LABEL, f"mover_{level.bits}", sizes, key))
     modules += _sum(plan)
     modules += _normalize(plan)
     modules += [
@@ -149,7 +149,9 @@ def shell_modules(plan: ArrayPlan) -> tuple[tuple[Module, int], ...]:
     label = "array shell"
     found = [(made("", label, "array_control", features, ff=ff), 1)]
     if plan.rows > 1:
-        found.append((made("next_row", label, "next_row", (plan.row_index_bits,), str(plan.rows)), 1))
+        found.append(
+            (made("next_row", label, "next_row", (plan.row_index_bits,), str(plan.rows)), 1)
+        )
     chosen = Counter(ways for level in plan.selection for ways in level if ways > 1)
     width = plan.result_bits * plan.columns
     for ways, number in chosen.items():

@@ -2,10 +2,11 @@
 
 Yosys maps a design three times, each kept module by itself, as on the other targets:
 
-- **transistors**: ``abc -g cmos4`` (NAND, NOR, AOI and OAI of up to four inputs, inverters), counted
-  as static CMOS as ``stat -tech cmos`` does: 2 an input. A flip-flop is a plain D flip-flop of 16
-  transistors (that command's figure for ``$_DFF_P_``); enables and synchronous resets become gates
-  before it. `ff` tells how many, so that ``transistors - 16 * ff`` is the logic alone.
+- **transistors**: ``abc -g cmos4`` (NAND, NOR, AOI and OAI of up to four inputs, inverters),
+  counted as static CMOS as ``stat -tech cmos`` does: 2 an input. A flip-flop is a plain D
+  flip-flop of 16 transistors (that command's figure for ``$_DFF_P_``); enables and synchronous
+  resets become gates before it. `ff` tells how many, so that ``transistors - 16 * ff`` is the
+  logic alone.
 - **gates**: ``abc -g AND,NAND,OR,NOR,XOR,XNOR``: the number of gates of two inputs. Inverters and
   flip-flops are counted apart. Gate equivalents are transistors / 4 (the NAND of two inputs).
 - with a Liberty file, its own cells (``dfflibmap``, ``abc -liberty``): area and leakage by the
@@ -236,7 +237,9 @@ def _measure(
         numbers = (_transistors(own), _gates(gate_modules[name][1]), own["$_DFF_P_"])
         by_module[name] = {"instances": instances, **dict(zip(_MODULE, numbers, strict=True))}
     cmos, gates = _total(modules), _total(gate_modules)
-    cost = liberty and _library_cost(liberty, netlists["cells.json"], netlists["flat.json"], top)
+    cost = None
+    if liberty is not None:
+        cost = _library_cost(liberty, netlists["cells.json"], netlists["flat.json"], top)
     return AsicMeasurement(
         _transistors(cmos),
         _gates(gates),

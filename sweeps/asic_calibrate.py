@@ -103,9 +103,7 @@ def read_held_out(path: Path = DATA / "heldout_asic.csv") -> list[tuple[Design, 
     ]
 
 
-def errors(
-    pairs: Sequence[tuple[Design, Mapping[str, int]]], resource: str
-) -> dict[str, float]:
+def errors(pairs: Sequence[tuple[Design, Mapping[str, int]]], resource: str) -> dict[str, float]:
     """Return the errors of estimates in percent: mean, 95th percentile, worst, bias, rank.
 
     `resource` is "transistors", "gates" or "ff"; rank is Spearman's correlation.
@@ -115,14 +113,14 @@ def errors(
     found = np.array([numbers[resource] for _, numbers in pairs], float)
     off = 100 * (np.array(estimates, float) - found) / np.maximum(found, 1)
     size = np.abs(off)
-    ranks = [np.argsort(np.argsort(values)) for values in (estimates, found)]
+    ranks = [np.argsort(np.argsort(values)).astype(float) for values in (estimates, found)]
     return {
         "designs": len(pairs),
         "mean": float(size.mean()),
         "percentile_95": float(np.percentile(size, 95)),
         "worst": float(size.max()),
         "bias": float(off.mean()),
-        "rank": float(np.corrcoef(*ranks)[0, 1]),
+        "rank": float(np.corrcoef(ranks[0], ranks[1])[0, 1]),
     }
 
 

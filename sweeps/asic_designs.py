@@ -1,4 +1,4 @@
-"""Floor 4: designs drawn for the target asic from ``costmodel/data/heldout_asic.yaml``, by a seed."""
+"""Floor 4: designs for the target asic, drawn from ``heldout_asic.yaml`` by a seed."""
 
 from __future__ import annotations
 
@@ -59,9 +59,11 @@ def _one(source: random.Random, known: Mapping[str, Any]) -> Design:
     word = "float" if kind == "mxdot" else _chosen(source, known["accumulators"])
     growth, guard = (source.randint(*known[name]) for name in ("growth_bits", "guard_bits"))
     terms, format = source.choice(known["terms"]), source.choice(known["floats"])
-    plainest = from_record({**record, "accumulator": "wrap:80"} if kind != "mxdot" else {
-        **record, "kind": "dot", "accumulator": "wrap:80"
-    })
+    plainest = from_record(
+        {**record, "accumulator": "wrap:80"}
+        if kind != "mxdot"
+        else {**record, "kind": "dot", "accumulator": "wrap:80"}
+    )
     bits = plainest.product_bits
     window = max(plainest.significand_product_bits + guard, 4)
     record["accumulator"] = {

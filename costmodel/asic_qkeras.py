@@ -1,0 +1,109 @@
+"""Floor 2c: QKeras' 190 published integer MACs, as an outside check of the model of gates.
+
+The points are in ``costmodel/data/qkeras_macs.csv`` (google/qkeras, ``qkeras/qtools/DnC``,
+Apache-2.0). The published MAC is a multiplier, an adder and one register; it is built here from
+our own parts and their prices, with nothing fitted but one scale from transistors to gates.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+
+from costmodel.asic import FF_TRANSISTORS, price
+from costmodel.asic_parts import adder_module, product_modules
+from hw.plan import AdderRow, Bounds
+from hw.plan.product import plan_product
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One published MAC: widths in bits, area in gates."""
+
+    accumulator: int
+    weight: int
+    activation: int
+    gates: float
+
+
+@cache
+def points() -> tuple[Point, ...]:
+    """Return the published points."""
+    text = (files("costmodel") / "data" / "qkeras_macs.csv").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return tuple(
+        Point(
+            int(row["accumulator_bits"]),
+            int(row["weight_bits"]),
+            int(row["activation_bits"]),
+            float(row["gates"]),
+        )
+        for row in csv.DictReader(lines)
+    )
+
+
+def mac_transistors(accumulator: int, weight: int, activation: int) -> float:
+    """Return the transistors of a plain MAC: product, adder row, one register.
+
+    Parameters
+    ----------
+    accumulator, weight, activation
+        Widths in bits; operands are two's complement but for those of one bit.
+
+    """
+    sides = [_word(bits) for bits in (weight, activation)]
+    ways = [
+        sum(price(module)[0] for module in product_modules(plan_product(structure, *flat)))
+        for structure in ("rows", "behavioural")
+        for flat in [(sides[0], weight, sides[1], activation)]
+    ]
+    product = sides[0] * sides[1]
+    row = AdderRow(_word(accumulator - 1), product, False)
+    return min(ways) + price(adder_module(row))[0] + FF_TRANSISTORS * accumulator
+
+
+def _word(bits: int) -> Bounds:
+    return Bounds(0, 1) if bits == 1 else Bounds(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+
+
+def errors(predicted: Mapping[Point, float]) -> dict[str, float]:
+    """Return the errors of a prediction in percent, after the one scale that suits it best.
+
+    `relative_mae` is the mean absolute error over the mean, the measure the source uses; `mape`,
+    `worst` and `scale` (gates per unit of the prediction) beside it. The scale is the median of
+    the ratios.
+    """
+    found = np.array([point.gates for point in predicted])
+    guess = np.array(list(predicted.values()))
+    scale = float(np.median(found / guess))
+    off = np.abs(scale * guess - found)
+    return {
+        "points": float(len(found)),
+        "scale": scale,
+        "relative_mae": 100 * float(off.mean() / found.mean()),
+        "mape": 100 * float((off / found).mean()),
+        "worst": 100 * float((off / found).max()),
+    }
+
+
+def predictions() -> dict[Point, float]:
+    """Return our transistors for every published point."""
+    return {
+        point: mac_transistors(point.accumulator, point.weight, point.activation)
+        for point in points()
+    }
+
+
+def published_fit() -> dict[Point, float]:
+    """Return what the source's own formula gives: three coefficients fitted to these points."""
+    return {
+        point: 7.70469119 * point.weight * point.activation
+        + 13.76199652 * point.accumulator
+        - 92.15756665
+        for point in points()
+    }
