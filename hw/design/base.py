@@ -21,7 +21,7 @@ from hw.design.operands import (
 )
 from hw.formats import Format
 
-STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp", "merged", "packed")
+STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp", "merged", "packed", "compressor")
 DSP_STRUCTURES = ("dsp", "packed")
 """Structures that use DSP blocks; they are never chosen unasked."""
 SPECIALS_POLICIES = ("flag", "ignore")

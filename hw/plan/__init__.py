@@ -1,6 +1,7 @@
 """Floor 1c: how a design is built: primitives that `hw.rtl` builds and `costmodel` sums."""
 
 from hw.plan.accumulate import AccumulatePlan
+from hw.plan.compressor import CompressorCorePlan, CompressorPlan
 from hw.plan.core import ArrayPlan, CorePlan, Plan, SignPair, plan
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, ScalePlan
@@ -38,6 +39,8 @@ __all__ = [
     "BoothRow",
     "Bounds",
     "ChainPlan",
+    "CompressorCorePlan",
+    "CompressorPlan",
     "CorePlan",
     "DigitSelection",
     "DistancePlan",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hw.design import Design
+from hw.plan.compressor import can_compress
 from hw.plan.merged import can_merge
 from hw.plan.merged_window import can_merge_window
 from hw.plan.operand import OperandPlan
@@ -107,6 +108,8 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
         known.append("dsp")
     if target is not None and target.lut_inputs >= TABLE_INPUTS and _can_merge(design):
         known.append("merged")
+    if target is not None and can_compress(design, target):
+        known.append("compressor")
     if target is not None and can_pack(design, target):
         known.append("packed")
     return tuple(known)

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.plan import Plan
 from hw.rtl.bits import named, select
+from hw.rtl.compressor import CompressorCore
 from hw.rtl.core import Core
 from hw.rtl.cores import core_of
 from hw.rtl.float_core import FloatCore
@@ -112,7 +113,11 @@ class SystolicArray(wiring.Component):
         return valid, last
 
     def _drain(
-        self, m: Module, platform: object, cells: list[list[Core | FloatCore]], finished: Value
+        self,
+        m: Module,
+        platform: object,
+        cells: list[list[Core | FloatCore | CompressorCore]],
+        finished: Value,
     ) -> None:
         """Send the rows of sums, one beat each, once the last cell has its sum."""
         assert self.plan.array is not None

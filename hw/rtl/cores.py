@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from hw.plan import CorePlan, FloatCorePlan, PackedTilePlan
+from hw.plan import CompressorCorePlan, CorePlan, FloatCorePlan, PackedTilePlan
 from hw.plan.serial import SerialCorePlan
+from hw.rtl.compressor import CompressorCore
 from hw.rtl.core import Core
 from hw.rtl.float_core import FloatCore
 
 
 def core_of(
-    plan: CorePlan | FloatCorePlan | PackedTilePlan | SerialCorePlan,
-) -> Core | FloatCore:
+    plan: CorePlan | FloatCorePlan | CompressorCorePlan | PackedTilePlan | SerialCorePlan,
+) -> Core | FloatCore | CompressorCore:
     """Return the component of an accumulation core, which has the same ports in all designs.
 
     Packed tiles and serial designs have no cores of their own: they are built as a whole.
     """
     assert not isinstance(plan, PackedTilePlan | SerialCorePlan)
+    if isinstance(plan, CompressorCorePlan):
+        return CompressorCore(plan)
     return FloatCore(plan) if isinstance(plan, FloatCorePlan) else Core(plan)
