@@ -1,9 +1,10 @@
 """Floor 4: what the cost model of gates is fitted on and judged by, written as data of `costmodel`.
 
 ``python -m sweeps.asic_calibrate`` synthesises the development designs, whose kept modules are
-measured one by one (``measured_asic.csv``), fits the formulas (``fitted_asic.yaml``), and draws and
-measures the judged designs with another seed (``heldout_asic.csv``), on which nothing is fitted and
-whose modules are not kept. Every synthesis is cached, so that an interrupted run goes on.
+measured one by one, and the enumerated ones of `sweeps.asic_bench` (``measured_asic.csv``), fits
+the formulas (``fitted_asic.yaml``), and draws and measures the judged designs with another seed
+(``heldout_asic.csv``), on which nothing is fitted and whose modules are not kept. Every synthesis
+is cached, so that an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from hw.design import Design, from_record
 from hw.plan import plan
 from hw.rtl import emit
 from hw.target import ASIC, load
+from sweeps.asic_bench import measure_parts
 from sweeps.asic_designs import distribution, draw
 
 DATA = Path(costmodel.__file__).parent / "data"
@@ -71,18 +73,18 @@ def module_rows(design: Design, found: AsicMeasurement) -> Iterator[tuple[Module
             yield module, (logic, numbers["gates"])
 
 
-def part_table(pairs: Iterable[tuple[Design, AsicMeasurement]]) -> list[dict[str, Any]]:
-    """Return a row of `PART_COLUMNS` for each distinct module of measured designs."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for design, measurement in pairs:
-        for module, (transistors, gates) in module_rows(design, measurement):
-            found[module.formula, module.key] = {
-                "formula": module.formula,
-                "key": module.key,
-                "features": " ".join(f"{number:g}" for number in module.features),
-                "transistors": transistors,
-                "gates": gates,
-            }
+def part_table(pairs: Iterable[tuple[Module, tuple[int, int]]]) -> list[dict[str, Any]]:
+    """Return a row of `PART_COLUMNS` for each distinct module of measured ones."""
+    found = {
+        (module.formula, module.key): {
+            "formula": module.formula,
+            "key": module.key,
+            "features": " ".join(f"{number:g}" for number in module.features),
+            "transistors": transistors,
+            "gates": gates,
+        }
+        for module, (transistors, gates) in pairs
+    }
     return [found[key] for key in sorted(found)]
 
 
@@ -160,7 +162,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.only_judge:
         designs = draw(known["development_seed"], known["development_count"])
         found = measure_all(designs, options.workers)
-        rows = part_table(zip(designs, found, strict=True))
+        pairs = [pair for one in zip(designs, found, strict=True) for pair in module_rows(*one)]
+        rows = part_table([*measure_parts(), *pairs])
         _write(DATA / "measured_asic.csv", _csv(rows, PART_COLUMNS))
         write_fitted()
     if not options.only_fit:
