@@ -71,21 +71,21 @@ def stimulus(design: BitmodPe, vectors: int, seed: int, thorough: bool = True) -
     rng = np.random.default_rng([seed, 11])
     count = max(-(-vectors // design.steps), 1)
     if not thorough:
-        return _segment(design, _drawn(rng, design, count, False), rng, 0.0)
+        return _segment(design, drawn(rng, design, count, False), rng, 0.0)
     parts: list[CycleStimulus] = []
     for number in range(RESETS):
-        groups = _drawn(rng, design, max(count // RESETS, 2), True)
+        groups = drawn(rng, design, max(count // RESETS, 2), True)
         part = _segment(design, groups, rng, IDLE_SHARE * (number % 2))
         if number < RESETS - 1 and number % 3:
             part = _cut(part, int(rng.integers(1, len(part.words))))
         parts += [part, _reset(design, rng)]
-    few = _drawn(rng, design, 2, True)
+    few = drawn(rng, design, 2, True)
     parts += [_fault(design, few, rng, UNKNOWN), _reset(design, rng)]
     parts += [_fault(design, few, rng, None), _reset(design, rng)]
     return _joined(parts)
 
 
-def _drawn(rng: np.random.Generator, design: BitmodPe, count: int, writes: bool) -> Groups:
+def drawn(rng: np.random.Generator, design: BitmodPe, count: int, writes: bool) -> Groups:
     """Return groups at random."""
     known = np.array([weight_datatype(name).select for name in design.datatypes])
     datatype = rng.choice(known, count)

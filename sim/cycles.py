@@ -20,7 +20,9 @@ from sim.ports import Bits
 VISIBLE_AFTER = 1
 """Edges from a word to what the bench sees of it: outputs are read just before the next edge."""
 
-MODULES: dict[str, str] = {}
+MODULES: dict[str, str] = {
+    "bitmod": "sim.bitmod",
+}
 """By kind of design: the module with ``stimulus(design, vectors, seed, thorough)``."""
 
 

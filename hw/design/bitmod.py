@@ -261,7 +261,13 @@ class BitmodPe(SerialDesign):
         if names is not None:
             found = names.split(",") if isinstance(names, str) else names
             settings["datatypes"] = tuple(str(name).strip() for name in found)
-        return cls(**settings)
+        made = cls(**settings)
+        if made.is_fp16 and settings.get("accumulator") == DEFAULT_ACCUMULATOR:
+            raise ValueError(
+                f"the output of a BitMoD element with {made.activation} activations is a floating "
+                f"one, not {DEFAULT_ACCUMULATOR}"
+            )
+        return made
 
     def to_record(self) -> dict[str, Any]:
         """Return the plain record of the design."""

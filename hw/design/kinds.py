@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from hw.accumulators import AccumulatorMode
 from hw.design.base import MAXIMUM_LANES, MAXIMUM_SIDE, Design
+from hw.design.bitmod import BitmodPe
 from hw.design.checks import within
 
 
@@ -149,5 +150,5 @@ class BroadcastTile(Grid):
     kind: ClassVar[str] = "tile"
 
 
-_CLASSES = (Mac, DotProduct, MxDotProduct, OutputStationaryArray, BroadcastTile)
+_CLASSES = (Mac, DotProduct, MxDotProduct, OutputStationaryArray, BroadcastTile, BitmodPe)
 KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}

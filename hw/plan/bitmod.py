@@ -28,6 +28,7 @@ from hw.plan.bitmod_cells import (
     maximum_netlist,
     realign_netlist,
 )
+from hw.plan.bitmod_decode import select_netlist, special_netlist, weight_netlist
 from hw.plan.cells import Netlist
 from hw.plan.float_sums import NEVER, plan_float_sum
 from hw.plan.floating import FloatAccumulatePlan
@@ -42,6 +43,35 @@ LARGEST_FIELD = 31
 
 
 @dataclass(frozen=True, slots=True)
+class TermCells:
+    """A part of a term generator: `name` is select, special or weight.
+
+    Parameters
+    ----------
+    name
+        Which part.
+    datatypes, summed, packed
+        As in `TermGeneratorPlan`.
+
+    """
+
+    name: str
+    datatypes: tuple[str, ...]
+    summed: bool
+    packed: bool
+
+    @property
+    def netlist(self) -> Netlist:
+        """The cells."""
+        match self.name:
+            case "select":
+                return select_netlist(self.datatypes, self.summed)
+            case "special":
+                return special_netlist(self.summed)
+        return weight_netlist(self.datatypes, self.summed)
+
+
+@dataclass(frozen=True, slots=True)
 class TermGeneratorPlan:
     """Takes four weights apart, a term of each per cycle.
 
@@ -52,11 +82,23 @@ class TermGeneratorPlan:
     summed
         Whether a term's shift is given whole (exponent + bsig + 1, 0…8) or as an exponent, with
         bsig + 1 apart for all lanes.
+    packed
+        Whether LUT6_2 and CARRY4 are placed by name.
 
     """
 
     datatypes: tuple[str, ...]
     summed: bool
+    packed: bool
+
+    def cells(self, name: str) -> TermCells:
+        """Return a part: select, special or weight."""
+        return TermCells(name, self.datatypes, self.summed, self.packed)
+
+    def parts(self) -> Counter[Hashable]:
+        """Return its primitives with their counts."""
+        counts = (("select", 1), ("special", 1), ("weight", LANES))
+        return Counter({self.cells(name): count for name, count in counts})
 
     @property
     def served(self) -> tuple[WeightDatatype, ...]:
@@ -322,15 +364,16 @@ class BitmodPlan(SerialCorePlan):
 
     def parts(self) -> Counter[Hashable]:
         """Return all primitives with their counts."""
-        own = (self.generator, self.specials, self.sequencer, self.dequantiser, self.output)
-        return Counter(dict.fromkeys(own, 1)) + self.element.parts()
+        own = (self.specials, self.sequencer, self.dequantiser, self.output)
+        whole = Counter[Hashable](dict.fromkeys(own, 1))
+        return whole + self.generator.parts() + self.element.parts()
 
 
 def plan_bitmod(design: BitmodPe, target: Target) -> BitmodPlan:
     """Return how an element is built on a target."""
     flagged = design.is_flagged
     return BitmodPlan(
-        TermGeneratorPlan(design.datatypes, design.is_fp16),
+        TermGeneratorPlan(design.datatypes, design.is_fp16, target.primitives),
         SpecialValuesPlan(),
         SequencerPlan(design.datatypes, design.steps, design.groups),
         plan_element(design, target),

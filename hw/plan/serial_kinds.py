@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from hw.design import SerialDesign
+from hw.plan.bitmod import plan_bitmod
 from hw.plan.serial import SerialCorePlan
 from hw.target import Target
 
-PLANNERS: dict[str, Callable[[Any, Target], SerialCorePlan]] = {}
+PLANNERS: dict[str, Callable[[Any, Target], SerialCorePlan]] = {
+    "bitmod": plan_bitmod,
+}
 """By kind."""
 
 
