@@ -57,6 +57,8 @@ def booth_row(row: BoothRow, target: Coefficients) -> Cost:
         for i in range(row.width)
     )
     carry_in: Wire = (("digit", 0),) if row.negates else ()
+    if target.family == "gowin" and not row.previous_bits:
+        bits, carry_in = ((carry_in, selected[0]), *bits[1:]), ()
     cost = _narrow_or_chain(Row(bits, carry_in), "narrow_booth_row", booth_key(row), target)
     if not is_chain(row.width, target):
         return cost

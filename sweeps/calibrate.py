@@ -1,21 +1,21 @@
-"""Floor 4: what the cost model is fitted on and judged by, written as data of `costmodel`.
+"""Floor 4: designs measured for the cost model, and the error of its estimates on them.
 
-``python -m sweeps.calibrate TARGET…`` measures the small modules of `sweeps.primitives`, fits what
-is fitted, draws whole designs by a seed, synthesises them and tells the error of the estimates.
-Whole designs are never fitted on. Synthesis is cached, so that an interrupted run goes on.
+The small modules of `sweeps.primitives` are what formulas are fitted on; whole designs of
+`sweeps.heldout` judge them and are never fitted on. Every synthesis is cached, so that an
+interrupted run goes on where it was.
 
-Files, all in ``costmodel/data``: ``measured_<target>.csv``, ``fitted_<target>.yaml``,
-``heldout_<target>.csv``.
+Files in ``costmodel/data``: ``measured_<target>.csv``, ``fitted_<target>.yaml``,
+``heldout_<target>.csv``, ``residuals.yaml``.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import json
-import random
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,60 +26,87 @@ import yaml
 import costmodel
 from costmodel import coefficients
 from costmodel.fit import fit
-from hw.accumulators import Accumulator, AccumulatorKind
-from hw.design import Design, from_record
-from hw.formats import FixedFormat, Format, parse_element
-from hw.plan import structures
+from hw.design import DSP_STRUCTURES, Design, from_record
 from hw.target import Target, load
+from sweeps.heldout import Drawn
 
-COLUMNS = ("design", "lut", "sites", "ff", "carry", "dsp", "tool")
-LANES = (2, 3, 4, 5, 8, 12, 16, 24, 32)
-SIDES = (1, 2, 3, 4, 5, 6)
-MAXIMUM_CELLS = 12
-TERMS = (16, 64, 256, 1024)
-SEED = 4711
-COUNT = 100
+RESOURCES = ("lut", "sites", "ff", "carry", "dsp")
+COLUMNS = ("design", "asked", "target", *RESOURCES, "tool")
+SEED = 20261121
+"""Of the designs in ``heldout_<target>.csv``; the formulas were developed on those of seed 1."""
 DATA = Path(costmodel.__file__).parent / "data"
+LEAST_LUT = 50
+"""Errors are those of designs of so many LUTs or more."""
+EXACT_KINDS = ("mac", "dot", "array")
+
+Show = Callable[[int, int], None]
 
 
-def draw(seed: int, count: int) -> list[Design]:
-    """Return designs drawn from the distribution of the calibration; no two are the same.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A design with what it measured.
 
-    35 % MACs, 45 % dot products, 20 % arrays; integers, fixed point and minifloats of up to 8 bits
-    with all specials, mixed and equal; all accumulators; each structure that can serve.
+    Parameters
+    ----------
+    design, asked, target
+        As in `sweeps.heldout.Drawn`.
+    numbers
+        By resource.
+    tool
+        The synthesiser and its version.
+
     """
-    source = random.Random(seed)
-    found: dict[str, Design] = {}
-    while len(found) < count:
-        design = _one(source)
-        if design is not None:
-            found.setdefault(design.slug, design)
-    return list(found.values())
+
+    design: Design
+    asked: str
+    target: Target
+    numbers: dict[str, int]
+    tool: str
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the row of `COLUMNS`."""
+        record = json.dumps(self.design.to_record(), separators=(",", ":"))
+        names = {"design": record, "asked": self.asked, "target": self.target.label}
+        return {**names, **self.numbers, "tool": self.tool}
 
 
 def measure(
-    designs: Iterable[Design],
-    target: Target,
-    workers: int | None = None,
-    progress: Callable[[int, int, Any], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Synthesise designs (results are cached) and return a row of `COLUMNS` for each."""
-    from hw.rtl import emit
-    from hw.synthesis import Job, synthesize_many
+    drawn: Iterable[Drawn], workers: int = 2, progress: Show | None = None
+) -> list[Measured]:
+    """Emit and synthesise designs side by side (results are cached); in the order given.
 
-    wanted = list(designs)
-    jobs = []
-    for design in wanted:
-        emitted = emit(design, target)
-        jobs.append(Job(emitted.verilog, emitted.top, target.name, design.structure == "dsp"))
-    measured = synthesize_many(jobs, workers, progress)
-    return [
-        {
-            "design": json.dumps(design.to_record(), separators=(",", ":")),
-            **{name: getattr(result, name) for name in COLUMNS[1:]},
-        }
-        for design, result in zip(wanted, measured, strict=True)
-    ]
+    Raises
+    ------
+    Exception
+        The first error, or Ctrl-C; what is finished stays in the cache.
+
+    """
+    from hw.rtl import emit
+    from hw.synthesis import synthesize
+
+    wanted = list(drawn)
+    cancel = threading.Event()
+
+    def one(which: Drawn) -> Measured:
+        emitted = emit(which.design, which.target)
+        dsp = which.design.structure in DSP_STRUCTURES
+        name = which.target.name
+        found = synthesize(emitted.verilog, emitted.top, name, dsp=dsp, cancel=cancel)
+        numbers = {resource: int(getattr(found, resource)) for resource in RESOURCES}
+        return Measured(which.design, which.asked, which.target, numbers, found.tool)
+
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(one, which) for which in wanted]
+        try:
+            for done, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                if progress is not None:
+                    progress(done, len(wanted))
+        except BaseException:
+            cancel.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [future.result() for future in futures]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +134,27 @@ class Errors:
     exact: float
 
 
-def errors(
-    measured: Iterable[tuple[Design, dict[str, int]]], target: Target, resource: str
-) -> Errors:
-    """Return the errors of one resource: "lut", "sites", "ff", "carry" or "dsp"."""
+def errors(measured: Iterable[Measured], resource: str, least_lut: int = LEAST_LUT) -> Errors:
+    """Return the errors of one of `RESOURCES` over designs of so many LUTs or more.
+
+    Raises
+    ------
+    ValueError
+        If there is no such design.
+
+    """
     pairs = [
-        (getattr(costmodel.estimate(design, target), resource), numbers[resource])
-        for design, numbers in measured
+        (getattr(costmodel.estimate(one.design, one.target), resource), one.numbers[resource])
+        for one in measured
+        if one.numbers["lut"] >= least_lut
     ]
+    return errors_of(pairs)
+
+
+def errors_of(pairs: Sequence[tuple[float, float]]) -> Errors:
+    """Return the errors of pairs of an estimated and a measured number."""
+    if not pairs:
+        raise ValueError("errors need at least one design")
     off = np.array([100 * (estimated - found) / max(found, 1) for estimated, found in pairs])
     size = np.abs(off)
     return Errors(
@@ -136,73 +176,25 @@ def to_csv(rows: Iterable[dict[str, Any]], columns: Sequence[str] = COLUMNS) -> 
     return text.getvalue()
 
 
-def read_csv(path: Path) -> Iterator[tuple[Design, dict[str, int]]]:
-    """Yield the designs of a CSV file with their measured numbers."""
+def read_csv(path: Path) -> list[Measured]:
+    """Return the designs of a CSV file of `COLUMNS`."""
+    return list(_read(path))
+
+
+def _read(path: Path) -> Iterator[Measured]:
     for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
-        numbers = {name: int(row[name]) for name in COLUMNS[1:-1]}
-        yield from_record(json.loads(row["design"])), numbers
+        yield Measured(
+            from_record(json.loads(row["design"])),
+            row["asked"],
+            load(row["target"]),
+            {name: int(row[name]) for name in RESOURCES},
+            row["tool"],
+        )
 
 
-def _one(source: random.Random) -> Design | None:
-    """Return one design, or None where the parts drawn do not go together."""
-    weight = _format(source)
-    activation = weight if source.random() < 0.4 else _format(source)
-    record: dict[str, Any] = {
-        "kind": source.choices(("mac", "dot", "array"), (35, 45, 20))[0],
-        "weight": weight.name,
-        "activation": activation.name,
-        "specials": source.choice(("flag", "ignore")),
-    }
-    if record["kind"] == "dot":
-        record["lanes"] = source.choice(LANES)
-    if record["kind"] == "array":
-        record["rows"], record["columns"] = source.choice(SIDES), source.choice(SIDES)
-        if record["rows"] * record["columns"] > MAXIMUM_CELLS:
-            return None
-    accumulator = _accumulator(source, from_record(record))
-    if accumulator is None:
-        return None
-    design = from_record(record | {"accumulator": accumulator.name})
-    return design.with_structure(source.choice(structures(design)))
-
-
-def _format(source: random.Random) -> Format:
-    """Return a format of at most 8 bits."""
-    kind = source.choices(("int", "uint", "fixed", "minifloat"), (30, 15, 10, 45))[0]
-    if kind == "int":
-        return parse_element(f"int{source.randint(2, 8)}")
-    if kind == "uint":
-        return parse_element(f"uint{source.randint(1, 8)}")
-    if kind == "fixed":
-        bits = source.randint(2, 8)
-        return FixedFormat(bits, source.randint(0, bits), source.random() < 0.7)
-    while True:
-        bits = source.randint(3, 8)
-        exponent = source.randint(1, bits - 1)
-        suffix = source.choice(("finite", "fn", "fnuz", ""))
-        try:
-            return parse_element(f"e{exponent}m{bits - 1 - exponent}{suffix}")
-        except ValueError:
-            continue
-
-
-def _accumulator(source: random.Random, design: Design) -> Accumulator | None:
-    """Return an accumulator that suits a design's products."""
-    kinds = (
-        AccumulatorKind.EXACT,
-        AccumulatorKind.WRAP,
-        AccumulatorKind.SATURATE,
-        AccumulatorKind.WINDOW,
-    )
-    kind = source.choices(kinds, (50, 15, 20, 15))[0]
-    terms = source.choice([terms for terms in TERMS if terms >= design.lanes])
-    if kind is AccumulatorKind.EXACT:
-        return Accumulator(kind, terms=terms)
-    if kind is AccumulatorKind.WINDOW:
-        bits = source.randint(design.significand_product_bits, 32)
-        return Accumulator(kind, bits=max(bits, 4), terms=terms)
-    bits = design.product_bits + source.randint(0, 10)
-    return Accumulator(kind, bits=bits) if 4 <= bits <= 80 else None
+def held_out(target: str) -> list[Measured]:
+    """Return the shipped held-out designs of a target."""
+    return read_csv(DATA / f"heldout_{target}.csv")
 
 
 def calibrate_parts(target: Target, folder: Path = DATA) -> None:
@@ -227,37 +219,8 @@ def write_fitted(target: Target, folder: Path = DATA) -> None:
     )
 
 
-def measure_held_out(target: Target, seed: int, count: int, folder: Path = DATA) -> None:
-    """Draw designs, synthesise them and write what they measured."""
-    rows = measure(draw(seed, count), target)
-    _write(folder / f"heldout_{target.name}.csv", to_csv(rows))
-
-
 def _write(file: Path, text: str) -> None:
     """Write a file at once or not at all."""
     part = file.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
     part.replace(file)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Calibrate the targets named on the command line and print the errors."""
-    parser = argparse.ArgumentParser(prog="python -m sweeps.calibrate", description=__doc__)
-    parser.add_argument("targets", nargs="+", help="targets to calibrate")
-    parser.add_argument("--seed", type=int, default=SEED, help="seed of the designs left out")
-    parser.add_argument("--count", type=int, default=COUNT, help="number of designs left out")
-    parser.add_argument("--only-judge", action="store_true", help="leave the coefficients alone")
-    options = parser.parse_args(arguments)
-    for name in options.targets:
-        target = load(name)
-        if not options.only_judge:
-            calibrate_parts(target)
-        measure_held_out(target, options.seed, options.count)
-        measured = list(read_csv(DATA / f"heldout_{name}.csv"))
-        for resource in ("lut", "sites", "ff", "carry", "dsp"):
-            print(name, resource, errors(measured, target, resource))
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

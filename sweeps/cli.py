@@ -192,6 +192,11 @@ def _estimate(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--breakdown", action="store_true", help="cost of each part")
     add_exports(parser)
+    parser.add_argument(
+        "--extrapolate",
+        action="store_true",
+        help="take a design outside a user's target too, with a wider error",
+    )
     add_json(parser)
 
 
@@ -216,6 +221,12 @@ def _synthesize(parser: argparse.ArgumentParser) -> None:
     _add_output(parser, "write the Verilog and a sidecar (with --rtl: TOP.json) here")
     add_foreign(parser, simulated=False)
     add_json(parser)
+
+
+def _calibrate(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_calibrate import declare
+
+    declare(parser)
 
 
 def _sweep(parser: argparse.ArgumentParser) -> None:
@@ -275,6 +286,11 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
     "estimate": ("area of a design by formula", "sweeps.commands:estimate", _estimate),
     "synthesize": ("area of a design by Yosys", "sweeps.commands:synthesize", _synthesize),
     "energy": ("energy per MAC by toggles", "sweeps.commands_energy:energy", _energy),
+    "calibrate": (
+        "the model's error; a target of your own tool's reports",
+        "sweeps.commands_calibrate:calibrate",
+        _calibrate,
+    ),
     "cast": ("numbers of a file to a format, as codes", "sweeps.commands_cast:cast", _cast),
     "sweep": ("accuracy and area of many formats", "sweeps.commands_sweep:sweep", _sweep),
     "plot": ("draw the points of a sweep", "sweeps.commands_sweep:plot", _plot),

@@ -111,8 +111,11 @@ def estimate(arguments: argparse.Namespace) -> int:
     from sweeps import workflow
     from sweeps.commands_estimate import show_estimate
 
-    parts = arguments.breakdown or arguments.plot is not None
-    found = workflow.estimate(*_clocked(arguments), breakdown=parts)
+    found = workflow.estimate(
+        *_clocked(arguments),
+        breakdown=arguments.breakdown or arguments.plot is not None,
+        extrapolate=arguments.extrapolate,
+    )
     show_estimate(arguments, found, _area_lines(found))
     return FINE
 
@@ -270,6 +273,12 @@ def _area_lines(found: dict[str, Any]) -> list[str]:
     if lanes > 1:
         per_lane = (f"{_TITLES[name]} {found[name] / lanes:.1f}" for name in ("lut", "sites"))
         lines.append(f"per lane: {' · '.join(per_lane)}")
+    if error := found.get("expected_error"):
+        lines.append(
+            f"expected error of LUT: ± {error['percent']:g} % "
+            f"(95 % of {error['designs']} designs: {error['of']})"
+        )
+        lines += [f"extrapolated: {what}" for what in error["outside"]]
     return lines + _part_lines(found.get("parts", []))
 
 

@@ -174,26 +174,39 @@ def verify(path: Path, simulator: str = DEFAULT_SIMULATOR, **options: Any) -> di
 
 
 def estimate(
-    design: Design, target: str = DEFAULT_TARGET, breakdown: bool = False
+    design: Design,
+    target: str = DEFAULT_TARGET,
+    breakdown: bool = False,
+    extrapolate: bool = False,
 ) -> dict[str, Any]:
     """Return the area of a design by formula.
 
     Returns
     -------
     Plain JSON values: `lut`, `sites`, `ff`, `carry`, `dsp`, `target`, `design` (its structure
-    settled), and with `breakdown` the `parts` (name, count and cost of each kind).
+    settled), `expected_error` of its LUTs (see `costmodel.expected`; None where nothing is known),
+    and with `breakdown` the `parts` (name, count and cost of each kind).
 
     Raises
     ------
     ValueError
-        As `settle`, or if the model does not cover the design.
+        As `settle`, if the model does not cover the design, or if it lies outside the designs of a
+        user's target and `extrapolate` does not ask for it with a wider error.
 
     """
     import costmodel
+    from costmodel.expected import expected
 
     settled, technology = settle(design, target)
     found = costmodel.estimate(replace(settled, pipeline=0), technology)
     record = found.to_record()
+    error = expected(settled, technology, found.lut)
+    if error and error.outside and technology.calibration and not extrapolate:
+        raise ValueError(
+            f"{settled.slug} lies outside the designs of {technology.label}: "
+            f"{'; '.join(error.outside)}; extrapolate (--extrapolate) takes it with a wider error"
+        )
+    record["expected_error"] = error and error.to_record()
     if settled.pipeline:
         record |= _registers(settled, technology, record)
     if breakdown:

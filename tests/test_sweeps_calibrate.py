@@ -1,66 +1,73 @@
-"""sweeps.calibrate: the drawn designs, their file, and how errors are counted."""
-
-from collections import Counter
+"""sweeps.calibrate, sweeps.residuals: the files of designs, how errors are counted, the table."""
 
 import pytest
 
 from costmodel import estimate
-from hw.accumulators import AccumulatorKind
-from hw.plan import structures
 from hw.target import load
-from sweeps.calibrate import COLUMNS, draw, errors, read_csv, to_csv
+from sweeps.calibrate import (
+    COLUMNS,
+    RESOURCES,
+    Measured,
+    errors,
+    errors_of,
+    measure,
+    read_csv,
+    to_csv,
+)
+from sweeps.heldout import draw
+from sweeps.residuals import groups, rank_correlation, table
 
 
-def test_the_same_seed_draws_the_same_designs():
-    assert draw(5, 40) == draw(5, 40)
-    assert draw(5, 40)[:20] == draw(5, 20)
-    assert draw(5, 40) != draw(6, 40)
-
-
-def test_all_kinds_are_drawn():
-    designs = draw(1, 300)
-    assert len({design.slug for design in designs}) == 300
-    assert Counter(design.kind for design in designs).keys() == {"mac", "dot", "array"}
-    kinds = set(AccumulatorKind) - {AccumulatorKind.FLOATING}
-    assert {design.accumulator.kind for design in designs} == kinds
-    assert {design.structure for design in designs} == {"rows", "table", "behavioural", "dsp"}
-    assert {design.specials for design in designs} == {"flag", "ignore"}
-    assert sum(design.weight != design.activation for design in designs) > 100
-    assert sum(design.has_specials for design in designs) > 50
-    assert all(design.structure in structures(design) for design in designs)
-
-
-def rows(designs, off=0):
-    target = load("xcup")
+def measured(count, seed=2, off=0):
     found = []
-    for design in designs:
-        numbers = estimate(design, target)
-        row = {name: getattr(numbers, name) for name in ("lut", "sites", "ff", "carry", "dsp")}
-        row["lut"] += off
-        found.append((design, row))
+    for one in draw(load("xcup"), seed, count):
+        numbers = estimate(one.design, one.target)
+        counts = {name: getattr(numbers, name) for name in RESOURCES}
+        counts["lut"] += off
+        found.append(Measured(one.design, one.asked, one.target, counts, "Yosys 0.70"))
     return found
 
 
 def test_a_file_is_read_back(tmp_path):
-    import json
-
-    designs = draw(2, 5)
-    pairs = rows(designs)
-    text = to_csv(
-        {"design": json.dumps(design.to_record()), **numbers, "tool": "Yosys"}
-        for design, numbers in pairs
-    )
-    assert text.splitlines()[0] == ",".join(COLUMNS)
-    file = tmp_path / "some.csv"
-    file.write_text(text, encoding="utf-8")
-    assert list(read_csv(file)) == pairs
+    known = measured(6)
+    file = tmp_path / "designs.csv"
+    file.write_text(to_csv(one.to_row() for one in known))
+    assert file.read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert read_csv(file) == known
 
 
 def test_errors_are_those_of_the_estimates():
-    designs = draw(3, 20)
-    right = errors(rows(designs), load("xcup"), "lut")
-    assert (right.designs, right.mean, right.worst, right.exact) == (20, 0, 0, 1)
-    wrong = errors(rows(designs, off=1), load("xcup"), "lut")
-    assert wrong.exact == 0
-    assert wrong.bias == pytest.approx(-wrong.mean)
-    assert 0 < wrong.mean <= wrong.percentile_95 <= wrong.worst
+    exact = errors(measured(12), "lut", least_lut=1)
+    assert (exact.designs, exact.mean, exact.worst, exact.exact) == (12, 0, 0, 1)
+    found = errors_of([(110, 100), (95, 100), (100, 100), (50, 100)])
+    assert (found.mean, found.worst, found.bias, found.exact) == (16.25, 50, -11.25, 0.25)
+    assert 15 < found.percentile_95 < 50
+    assert errors(measured(12, off=3), "lut", least_lut=1).bias < 0
+    with pytest.raises(ValueError, match="at least one design"):
+        errors_of([])
+
+
+def test_small_designs_are_left_out():
+    known = measured(20)
+    large = [one for one in known if one.numbers["lut"] >= 50]
+    assert errors(known, "lut").designs == len(large) < 20
+
+
+def test_groups_and_table():
+    known = measured(40)
+    found = groups(known)
+    assert sum(len(found[kind]) for kind in found if kind in ("mac", "dot", "array")) == len(
+        found["mac, dot, array"]
+    )
+    assert rank_correlation(found["all"]) == pytest.approx(1)
+    text = table([{"target": "xcup", "designs of": "all", "number": 3, "lut mean": 0.5}])
+    assert text.splitlines()[0].split() == ["target", "designs", "of", "number", "lut", "mean"]
+
+
+def test_measuring_reports_progress_and_keeps_the_order():
+    drawn = [one for one in draw(load("xcup"), 9, 12) if one.design.kind == "mac"][:2]
+    seen = []
+    found = measure(drawn, 2, lambda done, total: seen.append((done, total)))
+    assert [one.design for one in found] == [one.design for one in drawn]
+    assert seen == [(1, 2), (2, 2)]
+    assert all(one.numbers["lut"] > 0 and one.tool.startswith("Yosys") for one in found)

@@ -1,0 +1,58 @@
+"""sweeps.heldout: what is drawn, that a seed gives it again, and that it spans the distribution."""
+
+from collections import Counter
+
+import pytest
+
+from hw.accumulators import AccumulatorKind
+from hw.formats import FixedFormat
+from hw.plan import plan
+from hw.target import load
+from sweeps.heldout import distribution, draw, settled, work
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return draw(load("xcup"), 5, 100)
+
+
+def test_the_same_seed_draws_the_same_designs(drawn):
+    assert draw(load("xcup"), 5, 12) == drawn[:12]
+    assert draw(load("xcup"), 6, 12) != drawn[:12]
+    assert draw(load("ecp5"), 5, 12) != drawn[:12]
+
+
+def test_no_two_are_the_same_and_all_can_be_built(drawn):
+    assert len({(one.design.slug, one.target.label) for one in drawn}) == 100
+    for one in drawn[::5]:
+        assert plan(one.design, one.target).design == one.design
+
+
+def test_the_distribution_is_spanned(drawn):
+    kinds = Counter(one.design.kind for one in drawn)
+    assert set(kinds) == set(distribution()["kinds"])
+    assert {one.design.accumulator.kind for one in drawn} == set(AccumulatorKind)
+    structures = {one.design.structure for one in drawn}
+    assert {"rows", "merged", "table", "behavioural", "packed"} <= structures
+    assert {one.target.label for one in drawn} == {"xcup", "xcup:portable"}
+    assert {one.design.specials for one in drawn} == {"flag", "ignore"}
+    operands = [f for one in drawn for f in (one.design.weight, one.design.activation)]
+    assert max(format.bits for format in operands) > 12
+    assert sum(not isinstance(format, FixedFormat) for format in operands) > 50
+    assert sum(one.asked == "auto" for one in drawn) > 20
+
+
+def test_designs_are_of_modest_size(drawn):
+    assert max(work(one.design) for one in drawn) <= distribution()["most_work"]
+
+
+def test_counts_are_those_asked_for():
+    count = distribution()["count"]
+    assert min(count[name] for name in ("xcup", "ecp5")) >= 200
+    assert min(count.values()) >= 60
+    assert set(count) == {"xcup", "xc7", "ecp5", "ice40", "gowin"}
+
+
+def test_a_structure_that_cannot_be_built_is_refused(drawn):
+    with pytest.raises(ValueError, match="merged"):
+        settled(drawn[0].design, "merged", load("ecp5"))
