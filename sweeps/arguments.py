@@ -36,6 +36,14 @@ _DESIGN_EPILOG = (
 )
 
 
+SIGN_KINDS = ("binary", "ternary")
+"""Words for a kind that mean a dot product with weights of this format."""
+_KIND_HELP = (
+    "mac, dot, array or tile; binary or ternary: a dot product with such weights, and such "
+    "activations too unless --activation says otherwise"
+)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
@@ -92,7 +100,7 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_design(parser: argparse.ArgumentParser) -> None:
     """Add the options that describe a design, and its target."""
     parser.epilog = _DESIGN_EPILOG
-    parser.add_argument("kind", nargs="?", metavar="KIND", help="mac, dot, array or tile")
+    parser.add_argument("kind", nargs="?", metavar="KIND", help=_KIND_HELP)
     parser.add_argument("--design", type=Path, metavar="FILE", help="YAML or JSON file")
     parser.add_argument("--weight", metavar="FORMAT", help="such as int8, fixed_8_4, e4m3fn")
     parser.add_argument("--activation", metavar="FORMAT", help="default: the weight format")
@@ -106,7 +114,8 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         "float:FORMAT[:step|sequential|once] or a format (exact:256)",
     )
     parser.add_argument(
-        "--structure", help="auto, behavioural, rows, table, merged, dsp or packed (auto)"
+        "--structure",
+        help="auto, behavioural, rows, table, merged, compressor, dsp or packed (auto)",
     )
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
     parser.add_argument(
@@ -182,6 +191,7 @@ def design_of(arguments: argparse.Namespace) -> tuple[Design, str]:
     from hw.design import from_record
 
     given = {key: value for key in _DESIGN_KEYS if (value := getattr(arguments, key)) is not None}
+    _settle_signs(given)
     if arguments.design is None:
         if "kind" not in given:
             raise ValueError("a design needs its kind (mac, dot, array, tile) or --design FILE")
@@ -196,6 +206,19 @@ def design_of(arguments: argparse.Namespace) -> tuple[Design, str]:
     except ValueError as error:
         raise ValueError(f"{arguments.design}: {error}") from None
     return from_record(record | given), _target(arguments, target)
+
+
+def _settle_signs(given: dict[str, Any]) -> None:
+    """Replace the words of `SIGN_KINDS` by what they mean."""
+    word = given.get("kind")
+    if word not in SIGN_KINDS:
+        return
+    if given.get("weight", word) != word:
+        raise ValueError(
+            f"{word} is a dot product with {word} weights, not {given['weight']}: "
+            f"say dot --weight {given['weight']}"
+        )
+    given |= {"kind": "dot", "weight": word}
 
 
 def _target(arguments: argparse.Namespace, default: str) -> str:
