@@ -224,7 +224,7 @@ def plan(design: Design, target: Target) -> Plan:
     if design.structure not in known:
         raise ValueError(
             f"structure {design.structure} cannot serve {design.weight} × {design.activation} "
-            f"on {target.name}; "
+            f"on {target.label}; "
             f"one of {', '.join(known)} can"
         )
     core: CorePlan | FloatCorePlan | CompressorCorePlan
