@@ -22,6 +22,7 @@ VISIBLE_AFTER = 1
 
 MODULES: dict[str, str] = {
     "bitmod": "sim.bitmod",
+    "bitmodtile": "sim.bitmod_tile",
 }
 """By kind of design: the module with ``stimulus(design, vectors, seed, thorough)``."""
 

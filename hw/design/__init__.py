@@ -19,6 +19,7 @@ from hw.design.base import (
     Design,
 )
 from hw.design.bitmod import BitmodPe
+from hw.design.bitmod_tile import BitmodTile
 from hw.design.bitplane import ORGANISATIONS, BitPlane
 from hw.design.kinds import (
     KINDS,
@@ -57,6 +58,7 @@ __all__ = [
     "STRUCTURES",
     "BitPlane",
     "BitmodPe",
+    "BitmodTile",
     "BroadcastTile",
     "Design",
     "DotProduct",

@@ -8,6 +8,7 @@ from typing import ClassVar
 from hw.accumulators import AccumulatorMode
 from hw.design.base import MAXIMUM_LANES, MAXIMUM_SIDE, Design
 from hw.design.bitmod import BitmodPe
+from hw.design.bitmod_tile import BitmodTile
 from hw.design.checks import within
 
 
@@ -150,5 +151,13 @@ class BroadcastTile(Grid):
     kind: ClassVar[str] = "tile"
 
 
-_CLASSES = (Mac, DotProduct, MxDotProduct, OutputStationaryArray, BroadcastTile, BitmodPe)
+_CLASSES = (
+    Mac,
+    DotProduct,
+    MxDotProduct,
+    OutputStationaryArray,
+    BroadcastTile,
+    BitmodPe,
+    BitmodTile,
+)
 KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}

@@ -8,11 +8,14 @@ from typing import Any
 from amaranth.lib import wiring
 
 from hw.plan.bitmod import BitmodPlan
+from hw.plan.bitmod_tile import BitmodTilePlan
 from hw.plan.serial import SerialCorePlan
+from hw.rtl.bitmod_tile import BitmodTileArray
 from hw.rtl.bitmod_top import Bitmod
 
 BUILDERS: dict[type, Callable[[Any], wiring.Component]] = {
     BitmodPlan: Bitmod,
+    BitmodTilePlan: BitmodTileArray,
 }
 """By type of plan; the component has the ports of the design, ``clk`` and ``rst`` apart."""
 
