@@ -38,7 +38,7 @@ from sweeps.operations import (
 )
 
 DATA = Path(__file__).parent / "data"
-NAMES = ("digits_cnn",)
+NAMES = ("digits_cnn", "digits_vit", "bytes_lm")
 FILE_VERSION = 2
 WHAT = "a network file of macloom"
 INPUT = "input"

@@ -8,8 +8,10 @@ import pytest
 
 from hw.errors import MissingTool
 from sweeps import train_bytes
-from sweeps.datasets import Text, read_data, write_text
-from sweeps.models import INPUT, Network, Node
+from sweeps.accuracy import Case, arithmetic
+from sweeps.datasets import Text, load_dataset, read_data, write_text
+from sweeps.inference import Engine
+from sweeps.models import INPUT, Network, Node, load
 from sweeps.operations import Shift
 from sweeps.transformers import below, block
 
@@ -117,3 +119,34 @@ def test_the_exported_model_is_torchs():
     with torch.no_grad():
         expected = model(torch.from_numpy(codes)).numpy()
     assert np.abs(network.infer(codes.astype(float)) - expected).max() < 1e-4
+
+
+def test_the_shipped_vision_transformer_is_as_recorded():
+    network, data = load("digits_vit"), load_dataset("digits")
+    outputs = network.infer(data.inputs(data.held_out))
+    right = int(data.scores(outputs, data.held_out).sum())
+    assert right / 540 >= 0.98
+    assert f"{right} of 540 held-out images" in network.provenance
+    assert len(network.multiplying) == 1 + 2 * 8 + 1
+
+
+def test_the_shipped_language_model_predicts_the_shipped_text():
+    network, data = load("bytes_lm"), load_dataset("kjv")
+    assert data.contexts.size == 256 * 1024
+    assert len(data.held_out) == 1024 - 64
+    assert sum(layer.matrix.size for layer in network.weighted) == 1_269_760
+    chosen = data.held_out[::120]
+    outputs = network.infer(data.inputs(chosen))
+    bits = -data.scores(outputs, chosen).mean()
+    assert 1.4 < bits < 2.1
+    engine = Engine(network, data)
+    names = [node.name for node in network.multiplying]
+    case = Case("int8", "int8", method="max", network="bytes_lm", dataset="kjv")
+    units = arithmetic(engine, case, "max")
+    assert len(units) == len(names) == 4 * 8 + 1
+    small = Text("part", data.contexts[[0, 1, 500, 501]], 2, data.attribution)
+    engine = Engine(network, small)
+    scores = small.scores(engine.outputs(small.held_out, units), small.held_out)
+    floating = small.scores(engine.float_outputs(small.held_out), small.held_out)
+    assert np.abs(scores - floating).max() < 0.2
+    assert (scores != floating).all()
