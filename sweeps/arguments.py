@@ -147,7 +147,7 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--target",
-        help=f"xcup, xc7, ecp5, ice40, gowin, or a file of `calibrate` ({DEFAULT_TARGET})",
+        help=f"xcup, xc7, ecp5, ice40, gowin, asic, or a file of `calibrate` ({DEFAULT_TARGET})",
     )
     parser.add_argument(
         "--portable", action="store_true", help="plain Verilog: no LUT6_2 and CARRY4 of Xilinx"

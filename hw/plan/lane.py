@@ -98,7 +98,8 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
     if min(whole, significands) <= TABLE_INPUTS:
         known.append("table")
     if (
-        significands > TABLE_INPUTS
+        (target is None or target.dsp)
+        and significands > TABLE_INPUTS
         and max(
             weight.significand_bits + (not weight.signed),
             activation.significand_bits + (not activation.signed),
