@@ -13,6 +13,9 @@ from costmodel.rows import booth_row
 from hw.design import is_signs
 from hw.plan import Bounds, LanePlan, OperandPlan, ProductPlan, SignSelection, WindowLanePlan
 
+MEASURED_BITS = 8
+"""All plain products of words of so many bits are measured on every target."""
+
 
 @cache
 def lane_product(lane: LanePlan | WindowLanePlan, target: Coefficients) -> Cost:
@@ -60,6 +63,8 @@ def multiplier(plan: ProductPlan, target: Coefficients) -> Cost:
     known = _measured_product(widths, kinds, target)
     if known is not None:
         return known
+    if min(widths) <= MEASURED_BITS < max(widths):
+        return _lengthened(widths, kinds, plan, target)
     return wide_multiplier(*widths, plan.weight.signed, plan.activation.signed, target)
 
 
@@ -76,6 +81,24 @@ def _measured_product(
             if known is not None:
                 return known
     return None
+
+
+def _lengthened(
+    widths: tuple[int, int], kinds: tuple[str, str], plan: ProductPlan, target: Coefficients
+) -> Cost:
+    """Return a product with one long word: on a line through those of 4 and 8 bits of it."""
+    ends = []
+    for bits in (MEASURED_BITS // 2, MEASURED_BITS):
+        shorter = tuple(min(width, bits) if width > MEASURED_BITS else width for width in widths)
+        ends.append(_measured_product((shorter[0], shorter[1]), kinds, target))
+    if ends[0] is None or ends[1] is None:
+        return wide_multiplier(*widths, plan.weight.signed, plan.activation.signed, target)
+    steps = (max(widths) - MEASURED_BITS) / (MEASURED_BITS - MEASURED_BITS // 2)
+    lut, sites, carry = (
+        getattr(ends[1], name) + steps * (getattr(ends[1], name) - getattr(ends[0], name))
+        for name in ("lut", "sites", "carry")
+    )
+    return Cost(lut, sites, carry=round(carry))
 
 
 def word_kind(bounds: Bounds, bits: int) -> str:

@@ -61,6 +61,7 @@ from sweeps.float_primitives import (
 
 COLUMNS = ("part", "key", "lut", "sites", "carry")
 WIDEST_PRODUCT = 8
+WIDE_PRODUCTS = ((9, 9), (10, 10), (12, 12), (16, 16), (12, 8), (16, 8), (11, 5), (14, 10), (9, 4))
 WIDEST_OPERAND = 16
 NARROW_FORMAT = 8
 NARROW_ROW = 4
@@ -75,10 +76,9 @@ Found = Iterator[tuple[str, wiring.Component, bool]]
 
 
 def products(target: Target) -> Found:
-    """Yield plain products of all widths up to 8 bits, wider ones with the wider word first."""
+    """Yield plain products of all widths up to 8 bits, and some wider ones."""
     small = [(a, b) for a in range(1, WIDEST_PRODUCT + 1) for b in range(1, WIDEST_PRODUCT + 1)]
-    wide = [(a, b) for a in range(WIDEST_PRODUCT + 1, WIDEST_OPERAND + 1) for b in range(1, a + 1)]
-    for a, b in [*small, *wide]:
+    for a, b in [*small, *WIDE_PRODUCTS]:
         yield from _products(a, b, ("uu", "us", "su", "ss"))
 
 
