@@ -21,6 +21,7 @@ VISIBLE_AFTER = 1
 """Edges from a word to what the bench sees of it: outputs are read just before the next edge."""
 
 MODULES: dict[str, str] = {
+    "bitplane": "sim.bitplane",
     "bitmod": "sim.bitmod",
     "bitmodtile": "sim.bitmod_tile",
 }

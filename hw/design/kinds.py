@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from hw.accumulators import AccumulatorMode
 from hw.design.base import MAXIMUM_LANES, MAXIMUM_SIDE, Design
+from hw.design.bitplane import BitPlane
 from hw.design.bitmod import BitmodPe
 from hw.design.bitmod_tile import BitmodTile
 from hw.design.checks import within
@@ -157,6 +158,7 @@ _CLASSES = (
     MxDotProduct,
     OutputStationaryArray,
     BroadcastTile,
+    BitPlane,
     BitmodPe,
     BitmodTile,
 )

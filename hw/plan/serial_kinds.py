@@ -8,10 +8,12 @@ from typing import Any
 from hw.design import SerialDesign
 from hw.plan.bitmod import plan_bitmod
 from hw.plan.bitmod_tile import plan_bitmod_tile
+from hw.plan.bitplane import plan_bitplane
 from hw.plan.serial import SerialCorePlan
 from hw.target import Target
 
 PLANNERS: dict[str, Callable[[Any, Target], SerialCorePlan]] = {
+    "bitplane": plan_bitplane,
     "bitmod": plan_bitmod,
     "bitmodtile": plan_bitmod_tile,
 }

@@ -9,11 +9,14 @@ from amaranth.lib import wiring
 
 from hw.plan.bitmod import BitmodPlan
 from hw.plan.bitmod_tile import BitmodTilePlan
+from hw.plan.bitplane import BitPlanePlan
 from hw.plan.serial import SerialCorePlan
 from hw.rtl.bitmod_tile import BitmodTileArray
 from hw.rtl.bitmod_top import Bitmod
+from hw.rtl.bitplane import BitPlaneArray
 
 BUILDERS: dict[type, Callable[[Any], wiring.Component]] = {
+    BitPlanePlan: BitPlaneArray,
     BitmodPlan: Bitmod,
     BitmodTilePlan: BitmodTileArray,
 }
