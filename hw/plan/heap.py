@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from hw.plan.cells import CARRY_BITS, Chain, ChainBit, Lut, bitwise
+from hw.plan.cells import CARRY_BITS, CONSTANTS, Chain, ChainBit, Lut, bitwise
 
 LONGEST_CHAIN = 16
 """Sites of one chain at most."""
@@ -108,10 +108,10 @@ class Heap:
         """Return the number of nets in a column."""
         return len(self.columns.get(column, ()))
 
-    @property
-    def top(self) -> int:
-        """Highest column that is not empty."""
-        return max((column for column, nets in self.columns.items() if nets), default=0)
+    def take_net(self, column: int) -> str:
+        """Remove and return the oldest net of a column, a constant only if there is no other."""
+        nets = self.columns[column]
+        return nets.pop(next((n for n, net in enumerate(nets) if net not in CONSTANTS), 0))
 
     def full_adder(self, column: int) -> None:
         """Replace three nets of a column (or two) by sum and carry, in one LUT6_2."""
@@ -228,7 +228,7 @@ def _run(heap: Heap, start: int, length: int) -> Run | None:
 
 def _build(heap: Heap, run: Run) -> None:
     """Add the chain of a run."""
-    carry_in = heap.take(run.column, 1)[0]
+    carry_in = heap.take_net(run.column)
     bits: list[ChainBit] = []
     value, column = 1, run.column
     outputs: list[tuple[int, str]] = []
@@ -250,7 +250,7 @@ def _build(heap: Heap, run: Run) -> None:
 
 def _bits(heap: Heap, atom: Atom, nets: list[str], others: list[str]) -> list[ChainBit]:
     """Return the sites of an atom for these nets."""
-    *first, last = nets or ["0"]
+    *first, last = sorted(nets, key=lambda net: net not in CONSTANTS) or ["0"]
     select = bitwise("", (*first, last), parity)
     bits = [ChainBit(heap.net(), select, last)]
     if atom.sites == 1:

@@ -94,11 +94,13 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
         elif signs_and_integer(weight, activation) is not None:
             known = ["rows"]
     significands = weight.significand_bits + activation.significand_bits
+    signs = weight.is_signs or activation.is_signs
     whole = significands if design.is_window else table_inputs(weight, activation)
-    if min(whole, significands) <= TABLE_INPUTS:
+    if (whole if signs else min(whole, significands)) <= TABLE_INPUTS:
         known.append("table")
     if (
         (target is None or target.dsp)
+        and not signs
         and significands > TABLE_INPUTS
         and max(
             weight.significand_bits + (not weight.signed),

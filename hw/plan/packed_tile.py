@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from hw.design import BroadcastTile, Design
+from hw.design import BroadcastTile, Design, is_signs
 from hw.plan.accumulate import AccumulatePlan
 from hw.plan.packed import BLOCKS, MOST_NARROW, Block, Packing, best_packing
 from hw.plan.sums import Sign, SumTree, Word, plan_sums
@@ -149,6 +149,11 @@ def plan_packed(design: Design, target: Target, links: int | None = None) -> Pac
         raise ValueError(
             f"structure packed is for tiles, whose cells share operands, not for {design.kind}: "
             f"the nearest is a tile of 1 row and 2 columns with as many lanes"
+        )
+    if is_signs(design.weight) or is_signs(design.activation):
+        raise ValueError(
+            f"structure packed multiplies, which {design.weight} × {design.activation} does not "
+            f"need: the nearest is structure auto"
         )
     if design.is_window or design.is_floating:
         raise ValueError(
