@@ -40,6 +40,8 @@ DROPPED = {
 """Bits a level of the normalisation drops."""
 EXPONENT_BITS = range(3, 9)
 WIDEST_FIELD = 10
+USUAL = ((8, 7), (4, 3))
+"""Exponent and fraction bits of bfloat16 and E4M3, whose fractions lie between those measured."""
 CLASSIFIED = ("fp32", "fp16", "bfloat16", "tf32", "e5m2", "e4m3", "e4m3fn")
 
 
@@ -81,7 +83,10 @@ def dropped_bits(target: Target) -> Found:
 
 
 def float_results(target: Target) -> Found:
-    """Yield the choice of the code, for some widths of the fraction."""
+    """Yield the choice of the code: for some widths of the fraction, and of usual formats."""
+    for exponent, fraction in USUAL:
+        for extra in range(WIDEST_FIELD + 1 - exponent):
+            yield from _results(MinifloatFormat(exponent, fraction, Specials.IEEE), extra)
     for specials in (Specials.IEEE, Specials.FINITE):
         for exponent in EXPONENT_BITS:
             for fraction in RESULT_FRACTIONS:
