@@ -10,6 +10,8 @@ from typing import Any
 from costmodel import coefficients
 from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
+from costmodel.bitmod import BITMOD_FORMULAS
+from costmodel.bitplane import PLANE_FORMULAS
 from costmodel.coefficients import Coefficients
 from costmodel.compressor import compressor
 from costmodel.cost import Cost, grained, total
@@ -94,6 +96,8 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     ScalePlan: (("scales", scale_sum),),
     PackedOperand: (("pack", pack),),
     PackedChain: (("DSP chain", packed_chain),),
+    **BITMOD_FORMULAS,
+    **PLANE_FORMULAS,
 }
 """The formulas of each type of part, with the names they have in a breakdown."""
 

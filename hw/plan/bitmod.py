@@ -329,9 +329,16 @@ class DequantiserPlan:
 
     @property
     def ff(self) -> int:
-        """Registers: what was captured, the product, the scale's bits in it, the count, flags."""
+        """Registers: what was captured, the product, the scale in it, the count, two pulses."""
         captured = self.bits + self.exponent_bits + self.flagged
-        return captured + self.bits + SCALE_BITS + 4 + 3
+        return captured + self.bits + SCALE_BITS + 4 + 2
+
+
+@dataclass(frozen=True, slots=True)
+class OutputMark:
+    """The register that remembers, while a group is scaled, that it completes an output."""
+
+    ff: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +371,7 @@ class BitmodPlan(SerialCorePlan):
 
     def parts(self) -> Counter[Hashable]:
         """Return all primitives with their counts."""
-        own = (self.specials, self.sequencer, self.dequantiser, self.output)
+        own = (self.specials, self.sequencer, self.dequantiser, OutputMark(), self.output)
         whole = Counter[Hashable](dict.fromkeys(own, 1))
         return whole + self.generator.parts() + self.element.parts()
 
