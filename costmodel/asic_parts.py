@@ -95,9 +95,9 @@ def product_modules(plan: ProductPlan, whole: str = "") -> tuple[Module, ...]:
 def multiplier_module(plan: ProductPlan) -> Module:
     """Return the module of a plain ``*``."""
     a, b = plan.weight_bits, plan.activation_bits
-    kinds = sorted(((a, _kind(plan.weight, a)), (b, _kind(plan.activation, b))))
-    key = "x".join(f"{kind}{bits}" for bits, kind in kinds)
-    signs = "".join(sorted(kind.replace("m", "u") for _, kind in kinds))
+    kinds = _kind(plan.weight, a), _kind(plan.activation, b)
+    key = f"{kinds[0]}{a}x{kinds[1]}{b}"
+    signs = "".join(sorted(kind.replace("m", "u") for kind in kinds))
     features = (a * b, a + b, min(a, b), 1)
     name = f"multiplier_{a}_{b}"
     return made(name, "product", f"multiplier_{signs}", features, key)

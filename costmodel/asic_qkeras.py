@@ -48,39 +48,43 @@ def points() -> tuple[Point, ...]:
 
 
 def mac_transistors(accumulator: int, weight: int, activation: int) -> float:
-    """Return the transistors of a plain MAC: product, adder row, one register.
+    """Return the transistors of a plain MAC of two's complement words.
+
+    That is the cheaper of our products (Booth rows or ``*``), an adder row as wide as the
+    accumulator, and one plain flip-flop per bit of it.
 
     Parameters
     ----------
     accumulator, weight, activation
-        Widths in bits; operands are two's complement but for those of one bit.
+        Widths in bits; a word of one bit is 0 or −1.
 
     """
-    sides = [_word(bits) for bits in (weight, activation)]
-    ways = [
-        sum(price(module)[0] for module in product_modules(plan_product(structure, *flat)))
+    sides = _word(weight), weight, _word(activation), activation
+    products = [
+        sum(price(module)[0] for module in product_modules(plan_product(structure, *sides)))
         for structure in ("rows", "behavioural")
-        for flat in [(sides[0], weight, sides[1], activation)]
     ]
-    product = sides[0] * sides[1]
-    row = AdderRow(_word(accumulator - 1), product, False)
-    return min(ways) + price(adder_module(row))[0] + FF_TRANSISTORS * accumulator
+    row = adder_module(AdderRow(_word(accumulator - 1), sides[0] * sides[2], False))
+    return min(products) + price(row)[0] + FF_TRANSISTORS * accumulator
 
 
 def _word(bits: int) -> Bounds:
-    return Bounds(0, 1) if bits == 1 else Bounds(-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+    half = 1 << (bits - 1)
+    return Bounds(-half, half - 1)
 
 
 def errors(predicted: Mapping[Point, float]) -> dict[str, float]:
     """Return the errors of a prediction in percent, after the one scale that suits it best.
 
     `relative_mae` is the mean absolute error over the mean, the measure the source uses; `mape`,
-    `worst` and `scale` (gates per unit of the prediction) beside it. The scale is the median of
-    the ratios.
+    `worst` and `scale` (gates per unit of the prediction) beside it. The scale is that of the least
+    mean absolute error: the median of the ratios, weighted by the predictions.
     """
     found = np.array([point.gates for point in predicted])
     guess = np.array(list(predicted.values()))
-    scale = float(np.median(found / guess))
+    order = np.argsort(found / guess)
+    weight = np.cumsum(guess[order])
+    scale = float((found / guess)[order][np.searchsorted(weight, weight[-1] / 2)])
     off = np.abs(scale * guess - found)
     return {
         "points": float(len(found)),

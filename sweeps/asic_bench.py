@@ -42,6 +42,7 @@ from hw.plan import (
 from hw.plan.digits import booth_rows
 from hw.plan.product import plan_product
 from hw.plan.shift import plan_exponents
+from hw.rtl.accumulate import Fits
 from hw.rtl.array import NextRow
 from hw.rtl.library import Library, place
 from hw.rtl.operand import Classifier, Magnitude
@@ -52,7 +53,7 @@ from hw.target import ASIC, load
 from hw.yosys import clean_verilog
 
 WIDEST = 8
-WIDE = (1, 2, 4, 8, 12, 16), (10, 12, 16, 24, 32)
+WIDE = (1, 2, 4, 8, 12, 16), (1, 2, 4, 8, 10, 12, 16, 24, 32)
 """Widths of products beyond the widest of designs drawn by chance."""
 RUN = 60
 """Modules in one synthesis."""
@@ -118,7 +119,6 @@ def measure_parts() -> Iterator[tuple[Module, tuple[int, int]]]:
 def parts() -> Iterator[Pair]:
     """Yield the modules with their hardware."""
     yield from _products()
-    yield from _wide_products()
     yield from _booth_rows()
     yield from _exponents()
     yield from _tables()
@@ -136,6 +136,10 @@ def parts() -> Iterator[Pair]:
         shell = shell_modules(ArrayPlan(rows, 1, 1, 1, 1, 2))
         (counter,) = (module for module, _ in shell if module.name == "next_row")
         yield counter, NextRow(rows)
+    for top in range(4, 20):
+        yield made("fits", "accumulator", "fits", (top, 1)), Fits(top)
+    yield from _wide_products()
+    yield from _reversed_products()
 
 
 def _words() -> Iterator[tuple[str, int, Bounds]]:
@@ -156,18 +160,32 @@ def _products() -> Iterator[Pair]:
 
 
 def _wide_products() -> Iterator[Pair]:
-    """Yield signed products of up to 16 by 32 bits; a word of one bit is unsigned."""
+    """Yield products of two's complement words of up to 16 by 32 bits, and the rows of such."""
     for a in WIDE[0]:
         for b in WIDE[1]:
-            if a <= b and b > WIDEST:
-                words = (_signed(bits) for bits in (a, b))
-                made_plan = plan_product("behavioural", next(words), a, next(words), b)
-                yield multiplier_module(made_plan), Multiplier(made_plan)
+            words = _signed(a), a, _signed(b), b
+            if a <= b and (b > WIDEST or a == 1):
+                found = plan_product("behavioural", *words)
+                yield multiplier_module(found), Multiplier(found)
+            for row in plan_product("rows", *words).rows:
+                yield booth_module(row), BoothRowAdder(row)
+
+
+def _reversed_products() -> Iterator[Pair]:
+    """Yield products of a signed and an unsigned word with the wider one first.
+
+    The order of operands matters to Yosys, most so where one has to be extended.
+    """
+    for kind, a, left in _words():
+        for other, b, right in _words():
+            if a > b and {kind, other} == {"s", "u"}:
+                found = plan_product("behavioural", left, a, right, b)
+                yield multiplier_module(found), Multiplier(found)
 
 
 def _signed(bits: int) -> Bounds:
     half = 1 << (bits - 1)
-    return Bounds(0, 1) if bits == 1 else Bounds(-half, half - 1)
+    return Bounds(-half, half - 1)
 
 
 def _booth_rows() -> Iterator[Pair]:
