@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from amaranth.hdl import Cat
 from amaranth.hdl import Module as Logic
@@ -98,6 +99,7 @@ def measure_parts() -> Iterator[tuple[Module, tuple[int, int]]]:
     """Yield every enumerated module with its transistors and gates."""
     found: dict[tuple[str, str], Pair] = {}
     for module, component in parts():
+        component._MustUse__used = True  # one of several equal ones may be left out
         found.setdefault((module.formula, module.key), (module, component))
     pairs = list(found.values())
     for start in range(0, len(pairs), RUN):
@@ -140,6 +142,7 @@ def parts() -> Iterator[Pair]:
         yield made("fits", "accumulator", "fits", (top, 1)), Fits(top)
     yield from _wide_products()
     yield from _reversed_products()
+    yield from _usual_tables()
 
 
 def _words() -> Iterator[tuple[str, int, Bounds]]:
@@ -229,19 +232,31 @@ def _tables() -> Iterator[Pair]:
     names += ["uint1", *(format.name for format in _minifloats(4))]
     pairs = [(a, b) for a in names for b in names if a <= b]
     random.Random(SEED).shuffle(pairs)
-    left = TABLES
-    for a, b in pairs:
-        record = {"kind": "mac", "weight": a, "activation": b, "structure": "table"}
-        try:
-            built = plan(from_record(record), load(ASIC))
-        except ValueError:
-            continue
-        product = next(part.product for part, _ in built if isinstance(part, LanePlan))
-        (module,) = product_modules(product)
-        yield module, ProductTable(product)
-        left -= 1
-        if not left:
-            return
+    made_tables = (found for pair in pairs if (found := _table(*pair)) is not None)
+    yield from islice(made_tables, TABLES)
+
+
+def _usual_tables() -> Iterator[Pair]:
+    """Yield tables of integers, and of minifloats by themselves."""
+    integers = [f"{sign}{bits}" for bits in range(2, 5) for sign in ("int", "uint")]
+    pairs = [(a, b) for a in integers for b in integers]
+    pairs += [(format.name, format.name) for format in _minifloats(4)]
+    for pair in pairs:
+        found = _table(*pair)
+        if found is not None:
+            yield found
+
+
+def _table(weight: str, activation: str) -> Pair | None:
+    """Return the table of a pair of formats, None if it is too large for one."""
+    record = {"kind": "mac", "weight": weight, "activation": activation, "structure": "table"}
+    try:
+        built = plan(from_record(record), load(ASIC))
+    except ValueError:
+        return None
+    product = next(part.product for part, _ in built if isinstance(part, LanePlan))
+    (module,) = product_modules(product)
+    return module, ProductTable(product)
 
 
 def _classifiers() -> Iterator[Pair]:
