@@ -26,6 +26,7 @@ _DESIGN_KEYS = (
     "structure",
     "specials",
     "pipeline",
+    "organisation",
     "group",
     "length",
     "datatypes",
@@ -39,8 +40,8 @@ _DESIGN_EPILOG = (
 SIGN_KINDS = ("binary", "ternary")
 """Words for a kind that mean a dot product with weights of this format."""
 _KIND_HELP = (
-    "mac, dot, array or tile; binary or ternary: a dot product with such weights, and such "
-    "activations too unless --activation says otherwise"
+    "mac, dot, array, tile or bitplane; binary or ternary: a dot product with such weights, and "
+    "such activations too unless --activation says otherwise"
 )
 
 
@@ -116,6 +117,11 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--structure",
         help="auto, behavioural, rows, table, merged, compressor, dsp or packed (auto)",
+    )
+    parser.add_argument(
+        "--organisation",
+        metavar="NAME",
+        help="of a bitplane: parallel, weight-serial or both-serial (weight-serial)",
     )
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
     parser.add_argument(

@@ -314,7 +314,7 @@ def measure_primitives(target: Target, parts: tuple[str, ...] = ()) -> list[dict
         keys = list(found)
         for start in range(0, len(keys), RUN):
             some = keys[start : start + RUN]
-            counts = _measure([found[key] for key in some], target)
+            counts = measure_parts([found[key] for key in some], target)
             for key, count in zip(some, counts, strict=True):
                 numbers = {name: count[name] for name in COLUMNS[2:]}
                 numbers["sites"] -= count["lutram"]  # shift registers have a formula
@@ -365,7 +365,9 @@ class _Bench(wiring.Component):
         return m
 
 
-def _measure(parts: list[tuple[wiring.Component, bool]], target: Target) -> list[Mapping[str, int]]:
+def measure_parts(
+    parts: list[tuple[wiring.Component, bool]], target: Target
+) -> list[Mapping[str, int]]:
     """Return the counts of modules without what they instantiate, all from one synthesis."""
     library = _Collected()
     text = library.convert(_Bench(parts), "bench")

@@ -1,0 +1,122 @@
+"""Floor 2c: dot products by binary planes: rows and counts of gated words, accumulator, sequencer.
+
+Rows of LUT6_2 and CARRY4 by name are what they are: one LUT per bit. In plain Verilog a row of two
+gated words is mapped as `costmodel.chain` tells. Sequencers are measured, all of them
+(``costmodel/data/plane_sequencers.csv``, by `sweeps.plane_primitives`).
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib.resources import files
+
+from costmodel.chain import Row, Wire, is_chain, row_cost
+from costmodel.coefficients import Coefficients
+from costmodel.cost import Cost, luts
+from costmodel.rows import dual_row, narrow_luts, operand_wire
+from hw.plan.bitplane import PlaneAccumulate, PlaneOffset, Sequencer
+from hw.plan.plane_sums import GATES, NOT, PlaneCount, PlaneRow, PlaneWord, count_luts
+
+DATA = "plane_sequencers.csv"
+
+
+@cache
+def plane_row(row: PlaneRow, target: Coefficients) -> Cost:
+    """Return the cost of `hw.rtl.plane_sums.PlaneRowAdder`."""
+    if row.native:
+        found = dual_row(row.width)
+        return found + (Cost(sites=1) if _inverts_alone(row) else Cost())
+    left, right = (
+        [_wire(word, number, i) for i in range(row.width)] for number, word in enumerate(row.words)
+    )
+    return _row(Row(tuple(zip(left, right, strict=True))), target)
+
+
+def _inverts_alone(row: PlaneRow) -> bool:
+    """Whether a place holds nothing but a bit to invert: Yosys takes an inverter for it."""
+    inverted = [word for word in row.words if word.gate == NOT]
+    return bool(inverted) and len(row.words) == 2
+
+
+def _wire(word: PlaneWord, number: int, index: int) -> Wire:
+    """Return a bit of a word as a row takes it."""
+    net = operand_wire(f"word{number}", index, word.bounds.bits, word.bounds.signed)
+    if word.bounds.low == word.bounds.high == 0:
+        return ()
+    return (*net, f"gate{number}") if net and word.gate in GATES else net
+
+
+def _row(row: Row, target: Coefficients) -> Cost:
+    if is_chain(row.width, target):
+        return row_cost(row, target)
+    return luts(narrow_luts(row, target))
+
+
+@cache
+def plane_count(count: PlaneCount, target: Coefficients) -> Cost:
+    """Return the cost of `hw.rtl.plane_sums.PlaneCounter`."""
+    return luts(count_luts(count.bits, count.native, target.lut_inputs))
+
+
+@cache
+def plane_accumulate(plan: PlaneAccumulate, target: Coefficients) -> Cost:
+    """Return the cost of `hw.rtl.bitplane.PlaneAccumulator`."""
+    if plan.native:
+        return dual_row(plan.bits) + Cost(ff=plan.ff)
+    sign: Wire = ("negate",) if plan.negates else ()
+    bits = []
+    for i in range(plan.bits):
+        below: Wire = (("state", i - 1),) if i else ()
+        state: Wire = (("state", i), *below, "doubles") if plan.doubles else (("state", i),)
+        word = operand_wire("word", i, plan.word.bits, plan.word.signed)
+        bits.append((state, word + sign))
+    enable = 1 if target.family == "ice40" else 0
+    return _row(Row(tuple(bits), sign), target) + luts(enable, ff=plan.ff)
+
+
+@cache
+def plane_offset(plan: PlaneOffset, target: Coefficients) -> Cost:
+    """Return the cost of `hw.rtl.bitplane.PlaneOffsetAdder`."""
+    width = plan.bounds.bits
+    bits = tuple(
+        (operand_wire("word", i, plan.word.bits, plan.word.signed), ()) for i in range(width)
+    )
+    return _row(Row(bits), target)
+
+
+@cache
+def sequencer(plan: Sequencer, target: Coefficients) -> Cost:
+    """Return the cost of `hw.rtl.bitplane.PlaneSequencer`."""
+    found = _measured().get((target.target, sequencer_key(plan)))
+    if found is None:
+        raise ValueError(f"the cost model of {target.target} has no sequencers of planes")
+    return found + Cost(ff=plan.ff)
+
+
+def sequencer_key(plan: Sequencer) -> str:
+    """Return the name under which a sequencer is measured: bits of its counters, and signs."""
+    sides = "_".join(
+        str((bits - 1).bit_length()) if bits else "whole"
+        for bits in (plan.weight_bits, plan.activation_bits)
+    )
+    return f"{sides}_signed" if plan.signs else sides
+
+
+@cache
+def _measured() -> dict[tuple[str, str], Cost]:
+    lines = (files("costmodel") / "data" / DATA).read_text(encoding="utf-8").splitlines()
+    return {
+        (row["target"], row["key"]): Cost(int(row["lut"]), int(row["sites"]), 0, int(row["carry"]))
+        for row in csv.DictReader(lines)
+    }
+
+
+PLANE_FORMULAS = {
+    PlaneRow: (("plane row", plane_row),),
+    PlaneCount: (("plane count", plane_count),),
+    PlaneAccumulate: (("accumulator", plane_accumulate),),
+    PlaneOffset: (("offset", plane_offset),),
+    Sequencer: (("sequencer", sequencer),),
+}
+"""The formulas of each type of part, with the names they have in a breakdown."""
