@@ -14,7 +14,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from hw.plan.cells import Chain, ChainBit, Lut, Netlist, function
@@ -110,7 +110,7 @@ def _codes() -> list[Lut]:
     """Return the codes of the distance k: high (q1 q0), middle (q1 h0) and low places (l1 l0)."""
     nets = ("a", *(f"k{i}" for i in range(HEX_BITS)))
 
-    def member(digits: Iterable[int], other: int):  # type: ignore[no-untyped-def]
+    def member(digits: Iterable[int], other: int) -> Callable[..., int]:
         chosen = frozenset(digits)
 
         def rule(live: int, *bits: int) -> int:
@@ -251,7 +251,7 @@ def realign_netlist(bits: int) -> Netlist:
     return Netlist(tuple(luts), (*chains, Chain("up", tuple(row), "")))
 
 
-def _realign_round(first) -> list[Lut]:  # type: ignore[no-untyped-def]
+def _realign_round(first: Callable[[int], str]) -> list[Lut]:
     """Return the cells of the rounding bit ``up``: guard & (sticky | lowest)."""
 
     def far_sticky(far: int, some: int, top: int, high: int, low: int) -> int:

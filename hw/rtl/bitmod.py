@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, Module, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -76,7 +76,7 @@ class BitmodElement(wiring.Component):
                 m.d.sync += seen.eq(self.invalid)
         return m
 
-    def _half(self, lane: int):  # type: ignore[no-untyped-def]
+    def _half(self, lane: int) -> tuple[Value, Value, Value]:
         """Return fraction, field and sign of a lane's activation."""
         code = self.activation.word_select(lane, HALF_BITS)
         return code[:FRACTION], code[FRACTION:-1], code[-1]

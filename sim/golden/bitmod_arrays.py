@@ -41,7 +41,7 @@ DEAD = -64
 """Shift of a weight without a term: its exponent is below every accumulator's."""
 TABLE_CODES = 256
 EXACT_FLOAT32 = 1 << 24
-COLUMNS = 1024
+COLUMNS = 512
 """Groups worked on at a time, so that they stay in the cache."""
 
 
