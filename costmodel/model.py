@@ -11,6 +11,7 @@ from costmodel import coefficients
 from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
 from costmodel.bitmod import BITMOD_FORMULAS
+from costmodel.bitmod_tile import BITMOD_TILE_FORMULAS
 from costmodel.bitplane import PLANE_FORMULAS
 from costmodel.coefficients import Coefficients
 from costmodel.compressor import compressor
@@ -97,6 +98,7 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     PackedOperand: (("pack", pack),),
     PackedChain: (("DSP chain", packed_chain),),
     **BITMOD_FORMULAS,
+    **BITMOD_TILE_FORMULAS,
     **PLANE_FORMULAS,
 }
 """The formulas of each type of part, with the names they have in a breakdown."""

@@ -107,8 +107,8 @@ def test_a_step_takes_the_cycles_of_its_datatype_and_the_next_follows_at_once():
 
 MUTANTS = {
     "a row's first group is added to the output before": (
-        r"(\.store\(store\),\s+)\.store_first\(store_first\)(,\s+\.store_row\(store_row\),\s+\.total\()",
-        r"\1.store_first(1'h0)\2",
+        r"\.first\(first\)(,\s+\.following)",
+        r".first(1'h0)\1",
     ),
     "the scale of another column": (r"\.scale\(scale\[15:8\]\)", ".scale(scale[7:0])"),
     "a special value of another column": (r"(\.special\(special\w*)\[11:6\]\)", r"\1[5:0])"),

@@ -63,7 +63,7 @@ class TileControlPlan:
     @property
     def ff(self) -> int:
         """Registers: bit, row, running; what is stored next; flags of the group; total valid."""
-        return (3 + self.row_bits + 1) + (1 + self.row_bits + 2) + 3 + 1
+        return (3 + self.row_bits + 1) + (1 + self.row_bits + 1) + 3 + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,9 @@ class TileColumnPlan:
 
     @property
     def ff(self) -> int:
-        """Registers: sums of the rows, their scale; the product in the making and done; outputs."""
+        """Registers: sums and outputs of the rows, the scale, a product in the making and done."""
         making = self.bits + SCALE_BITS - 1
-        done = self.product_bits + self.exponent_bits + self.flagged
+        done = self.product_bits + self.exponent_bits + self.flagged + self.output_bits
         rows = self.rows * (self.captured_bits + self.output_bits)
         return rows + SCALE_BITS + making + done
 

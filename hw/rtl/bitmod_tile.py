@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.design.bitmod import CODE_BITS, DIGIT_BITS, LANES, SCALE_BITS
 from hw.design.bitmod_tile import ID_BITS
-from hw.formats.bitmod_datatypes import SPECIAL_BITS, default_specials
+from hw.formats.bitmod_datatypes import SPECIAL_BITS, SPECIAL_IDS, default_specials
 from hw.plan.accumulate import AccumulatePlan
 from hw.plan.bitmod import BitmodElementPlan
 from hw.plan.bitmod_tile import (
@@ -25,6 +25,25 @@ from hw.rtl.bitmod_terms import Sequencer, TermGenerator
 from hw.rtl.bits import extend, named
 from hw.rtl.floating import FloatAccumulator
 from hw.rtl.library import place
+
+
+class SpecialSelect(wiring.Component):
+    """One of four special values. Ports: `entries`, `special_id`; `special`. Combinational."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "entries": In(SPECIAL_IDS * SPECIAL_BITS),
+                "special_id": In(ID_BITS),
+                "special": Out(SPECIAL_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Select."""
+        m = Module()
+        m.d.comb += self.special.eq(self.entries.word_select(self.special_id, SPECIAL_BITS))
+        return m
 
 
 class SpecialBank(wiring.Component):
@@ -60,10 +79,17 @@ class SpecialBank(wiring.Component):
             with m.If(self.write & (self.index == number)):
                 m.d.sync += entry.eq(self.value)
             entries.append(entry)
+        half = len(entries) // 2
+        halves = [Mux(self.four, entries[half + i], entries[i]) for i in range(half)]
+        chosen = named(m, "chosen", Cat(*halves))
         for column in range(self.plan.columns):
-            chosen = Cat(self.special_id.word_select(column, ID_BITS), self.four)
-            part = self.special.word_select(column, SPECIAL_BITS)
-            m.d.comb += part.eq(Array(entries)[chosen])
+            select = SpecialSelect()
+            place(m, platform, "special_select", select, column)
+            m.d.comb += [
+                select.entries.eq(chosen),
+                select.special_id.eq(self.special_id.word_select(column, ID_BITS)),
+                self.special.word_select(column, SPECIAL_BITS).eq(select.special),
+            ]
         self._watch(m)
         return m
 
@@ -83,9 +109,9 @@ class TileControl(wiring.Component):
     """Counts while the sums of a group are scaled, row by row, and says where each goes.
 
     Ports: `capture` (a group ends) and `completes` (with it an output); `place` in the scale and
-    `row`, from the next cycle on; `first_bit`, `last_bit`; `store`: the product of `store_row` is
-    done, to be added to its output, or to 0 if `store_first`; `total_valid`. Registers all but
-    `first_bit` and `last_bit`.
+    `row`, from the next cycle on; `last_bit`; `store`: the product of `store_row` is
+    done, to be added to its output; `first`: the groups are the first of their outputs;
+    `total_valid`. Registers all but `last_bit`.
     """
 
     def __init__(self, plan: TileControlPlan) -> None:
@@ -100,7 +126,7 @@ class TileControl(wiring.Component):
                 "last_bit": Out(1),
                 "store": Out(1),
                 "store_row": Out(row),
-                "store_first": Out(1),
+                "first": Out(1),
                 "total_valid": Out(1),
             }
         )
@@ -110,13 +136,17 @@ class TileControl(wiring.Component):
         m = Module()
         running = Signal(name="running")
         fresh = Signal(name="fresh", init=1)
-        first, completing = Signal(name="first"), Signal(name="completing")
+        completing = Signal(name="completing")
         store_completes = Signal(name="store_completes")
         last_row = named(m, "last_row", self.row == self.plan.rows - 1)
         m.d.comb += self.last_bit.eq(running & (self.place == SCALE_BITS - 1))
         with m.If(self.capture):
             m.d.sync += [self.place.eq(0), self.row.eq(0), running.eq(1)]
-            m.d.sync += [first.eq(fresh), completing.eq(self.completes), fresh.eq(self.completes)]
+            m.d.sync += [
+                self.first.eq(fresh),
+                completing.eq(self.completes),
+                fresh.eq(self.completes),
+            ]
         with m.Elif(running):
             m.d.sync += self.place.eq(self.place + 1)
             with m.If(self.last_bit):
@@ -125,7 +155,6 @@ class TileControl(wiring.Component):
         with m.If(self.last_bit):
             m.d.sync += [
                 self.store_row.eq(self.row),
-                self.store_first.eq(first),
                 store_completes.eq(completing & last_row),
             ]
         m.d.sync += self.total_valid.eq(self.store & store_completes)
@@ -136,8 +165,8 @@ class TileColumn(wiring.Component):
     """Captures the sums of a column, and multiplies them by the column's scale one by one.
 
     Ports: `capture` with `scale` and, word by word, the rows' `significand` (`exponent`,
-    `invalid`, as the plan has them); `place`, `row`, `last_bit` (of `TileControl`); `store`,
-    `store_row`, `store_first`; `product`, `product_exponent`, `product_invalid` (registers) and
+    `invalid`, as the plan has them); `place`, `row`, `last_bit`, `first`, `store`, `store_row` (of
+    `TileControl`); `product`, `product_exponent`, `product_invalid` (registers) and
     `previous` (the output they are to be added to), `following` (the sum, from outside); `total`,
     an output per row. A product takes 8 cycles, the lowest bit of the scale first.
     """
@@ -154,7 +183,7 @@ class TileColumn(wiring.Component):
             "last_bit": In(1),
             "store": In(1),
             "store_row": In(row),
-            "store_first": In(1),
+            "first": In(1),
             "product": Out(plan.product_bits),
             "previous": Out(plan.output_bits),
             "following": In(plan.output_bits),
@@ -222,10 +251,11 @@ class TileColumn(wiring.Component):
             with m.If(self.store & (self.store_row == row)):
                 m.d.sync += total.eq(self.following)
             totals.append(total)
-        m.d.comb += [
-            self.previous.eq(Mux(self.store_first, 0, Array(totals)[self.store_row])),
-            self.total.eq(Cat(*totals)),
-        ]
+        m.d.comb += self.total.eq(Cat(*totals))
+        with m.If(self.last_bit & self.first):
+            m.d.sync += self.previous.eq(0)
+        with m.Elif(self.last_bit):
+            m.d.sync += self.previous.eq(Array(totals)[self.row])
 
 
 class FloatStep(FloatAccumulator):
@@ -401,7 +431,7 @@ class BitmodTileArray(wiring.Component):
         plan = self.plan.column
         column = TileColumn(plan)
         place(m, platform, "tile_column", column, number, clocked=True)
-        names = ("place", "row", "last_bit", "store", "store_row", "store_first")
+        names = ("place", "row", "last_bit", "first", "store", "store_row")
         m.d.comb += [getattr(column, name).eq(getattr(control, name)) for name in names]
         m.d.comb += [
             column.capture.eq(sequencer.ends),
