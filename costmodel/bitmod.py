@@ -60,7 +60,9 @@ def bitmod_row(plan: BitmodRow, target: Coefficients) -> Cost:
     row = plan.row
     if plan.packed:
         return dual_row(row.width) if row.dual else sum_row(row, target)
-    return luts(target.of(GROUP, f"words_{len(row.words)}") * row.width)
+    count = target.of(GROUP, f"words_{len(row.words)}") * row.width
+    cells = -(-row.width // int(target.of(GROUP, "counter_bits_per_carry")))
+    return Cost(count, count, carry=(len(row.words) - 1) * cells)
 
 
 @cache

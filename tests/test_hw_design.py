@@ -256,7 +256,7 @@ def test_defaults_and_slugs():
     assert (array.lanes, array.cores) == (1, 8)
     quiet = from_record({"kind": "mac", "weight": "e5m2", "specials": "ignore"})
     assert quiet.with_structure("table").slug == "mac_e5m2_e5m2_exact256_ignore_table"
-    assert set(KINDS) >= {"mac", "dot", "mxdot", "array", "tile", "bitplane", "bitmod", "bitmodtile"}
+    assert set(KINDS) >= {"mac", "dot", "mxdot", "array", "tile", "bitplane", "bitmod"}
 
 
 def test_a_format_as_accumulator_saturates_at_the_step_of_the_products():
