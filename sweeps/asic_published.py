@@ -213,6 +213,23 @@ def table(found: Sequence[Ratio]) -> str:
     return "\n".join(lines)
 
 
+def anchors(folder: Path = DATA) -> str:
+    """Return designs of others beside ours, in transistors of the same flow.
+
+    Flip-flops are included, 16 transistors each. `stat` itself leaves registers with a reset out
+    and prints 6750+, 3732+ and 2238+ for the first three; ours have a second register for what is
+    shown of a sum.
+    """
+    lines = ["Transistors, flip-flops included:"]
+    for row in _rows(folder / "anchors_asic.csv"):
+        theirs, ours = int(row["peer_transistors"]), int(row["transistors"])
+        lines.append(
+            f"    {row['peer']}: {theirs} (FF {row['peer_ff']}); ours, {row['design']} "
+            f"{row['structure']}: {ours} (FF {row['ff']}), {100 * (ours / theirs - 1):+.0f} %"
+        )
+    return "\n".join(lines)
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
@@ -228,6 +245,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
+    print(anchors())
     print(table(ratios()))
     told = ", ".join(f"{name} {more:+.0f} %" for name, _, more in minifloats())
     print("Minifloat MACs on an FPGA against integers of their width: paper +20 … +180 %")
