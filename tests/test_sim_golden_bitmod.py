@@ -75,6 +75,9 @@ def test_what_is_refused() -> None:
         bitmod_arrays.BitmodMatrix(np.zeros((2, 40), np.uint8), ones, ones, ones)
     with pytest.raises(ValueError, match="the scale of a group is 0 to 255, not 300"):
         bitmod_arrays.BitmodMatrix(np.zeros((2, 60), np.uint8), ones, ones, wide)
+    every = np.ones((2, 60), np.uint8)
+    with pytest.raises(ValueError, match=r"cannot switch in mid-group, after 1$"):
+        bitmod_arrays.BitmodMatrix(every, every, every, every)
     with pytest.raises(ValueError, match="bits of its group's datatype"):
         bitmod_arrays.BitmodMatrix(np.full((2, 60), 16, np.uint8), ones, ones, ones)
 

@@ -89,6 +89,11 @@ class BitmodMatrix:
             raise ValueError(
                 f"the groups divide the length, {groups} groups do not divide {length} weights"
             )
+        if length // groups % LANES:
+            raise ValueError(
+                f"a datatype holds for a whole group, a multiple of {LANES} weights: it cannot "
+                f"switch in mid-group, after {length // groups}"
+            )
         for name in ("datatype", "special_id", "scale"):
             if getattr(self, name).shape != (rows, groups):
                 raise ValueError(
