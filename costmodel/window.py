@@ -85,7 +85,7 @@ def window_lane(plan: WindowLanePlan, target: Coefficients) -> Cost:
     count += special_luts(*operands, plan.flags, target)
     costs = [luts(count)]
     for operand in operands:
-        if operand.has_sign and not operand.is_minifloat:
+        if operand.has_sign and not (operand.is_minifloat or operand.is_signs):
             costs.append(magnitude(operand.significand_bits, target))
     if exponents is not None:
         costs.append(exponent_sum(exponents, target))

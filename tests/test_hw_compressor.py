@@ -361,12 +361,16 @@ def test_sixty_four_signs_take_little_over_a_site_each():
 
 
 MUTANTS = {
-    "lost product": (EXHAUSTIVE[0], "69999666", "69999669"),
+    "lost product": (EXHAUSTIVE[0], "96996996", "99669966"),
     "wrong carry": (EXHAUSTIVE[0], "f99f9009", "f99f9000"),
     "first lanes again": (EXHAUSTIVE[0], "weight[2]", "weight[0]"),
     "unmasked": (design("mac", "ternary", "int8"), ".nonzero(weight[0])", ".nonzero(1'h1)"),
     "uninverted": (design("mac", "ternary", "int8"), ".sign(weight[1])", ".sign(1'h0)"),
-    "lost borrow": (design("dot", "binary", "int8", lanes=4), "borrows_o5, ", "1'h0, "),
+    "lost borrow": (
+        design("dot", "binary", "int8", lanes=4),
+        "borrows_o6, addend_1",
+        "1'h0, addend_1",
+    ),
 }
 
 

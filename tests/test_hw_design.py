@@ -389,9 +389,9 @@ def test_an_accumulator_holds_at_least_one_step(accumulator):
         ("e4m3fndaz", "minifloats without subnormals"),
         ("binary8p4se", "minifloats of P3109's extended domain"),
         ("e5m2uz", "minifloats without a negative zero"),
-        ("int8s", "neither fixed point, binary, ternary nor minifloats"),
-        ("bipolar3", "neither fixed point, binary, ternary nor minifloats"),
-        ("posit<8,1>", "neither fixed point, binary, ternary nor minifloats"),
+        ("int8s", "formats that are neither fixed point, binary, ternary nor minifloats"),
+        ("bipolar3", "formats that are neither fixed point, binary, ternary nor minifloats"),
+        ("posit<8,1>", "formats that are neither fixed point, binary, ternary nor minifloats"),
     ],
 )
 @pytest.mark.parametrize("role", ["weight", "activation"])
