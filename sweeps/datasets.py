@@ -155,8 +155,80 @@ class Text:
         return scores
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Labelled:
+    """A user's inputs with class labels: arrays `inputs`, `labels` and perhaps `calibrated`.
+
+    Parameters
+    ----------
+    name : str
+    values : float array (input, …), as the network takes them
+    labels : int64 array (input,), class numbers from 0
+    calibrated : int
+        The first so many inputs calibrate scales; results are measured on the others.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not fit each other, or an input is not finite.
+    """
+
+    metric: ClassVar[str] = "accuracy"
+
+    name: str
+    values: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+    calibrated: int
+
+    def __post_init__(self) -> None:
+        if self.values.ndim < 2 or self.labels.shape != self.values.shape[:1]:
+            raise ValueError(
+                f"{self.name} needs one label per input, not labels of shape {self.labels.shape} "
+                f"for inputs of shape {self.values.shape}"
+            )
+        if not np.isfinite(self.values).all():
+            raise ValueError(f"inputs of {self.name} are finite numbers")
+        if (self.labels < 0).any():
+            raise ValueError(f"labels of {self.name} are 0 or more, not {self.labels.min()}")
+        if not 0 < self.calibrated < len(self.labels):
+            raise ValueError(
+                f"inputs to calibrate on must lie in 1..{len(self.labels) - 1}, "
+                f"not {self.calibrated}"
+            )
+
+    @property
+    def training(self) -> npt.NDArray[np.int64]:
+        """Inputs that scales are calibrated on."""
+        return np.arange(self.calibrated)
+
+    @property
+    def held_out(self) -> npt.NDArray[np.int64]:
+        """Inputs that results are measured on."""
+        return np.arange(self.calibrated, len(self.labels))
+
+    def inputs(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """The chosen inputs."""
+        return self.values[chosen]
+
+    def scores(
+        self, outputs: npt.NDArray[np.float64], chosen: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float64]:
+        """1 where the largest of the outputs (input, class) is the label's, else 0."""
+        wanted = self.labels[chosen]
+        if outputs.ndim != 2 or wanted.max(initial=0) >= outputs.shape[1]:
+            raise ValueError(
+                f"labels of {self.name} are classes of the network, whose outputs have shape "
+                f"{outputs.shape[1:]}, not {wanted.max(initial=0)}"
+            )
+        right: npt.NDArray[np.bool_] = outputs.argmax(axis=1) == wanted
+        return right.astype(np.float64)
+
+
 def load_dataset(name: str) -> Data:
-    """A shipped data set by name: `digits` (images) or `kjv` (text).
+    """A shipped data set by name, `digits` (images) or `kjv` (text), or a file by its path.
+
+    A user's file has arrays `inputs` and `labels`, and perhaps `calibrated`: how many of the first
+    inputs scales are calibrated on, a fifth if it does not say.
 
     Raises
     ------
@@ -165,22 +237,44 @@ def load_dataset(name: str) -> Data:
     OSError
         If the file cannot be read.
     """
+    if name.endswith(".npz"):
+        return read_data(Path(name))
     if name not in NAMES:
         near = get_close_matches(name, NAMES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"data set must be one of {', '.join(NAMES)}, not {name!r}{hint}")
+        raise ValueError(
+            f"data set must be one of {', '.join(NAMES)} or a .npz file, not {name!r}{hint}"
+        )
     return read_data(DATA / f"{name}.npz")
 
 
 def read_data(path: Path) -> Data:
     """Read a data set file, images or text; errors as for `load_dataset`."""
     arrays = read_arrays(path, WHAT)
+    if "inputs" in arrays:
+        return _labelled(path, arrays)
     return _text(path, arrays) if "contexts" in arrays else _images(path, arrays)
 
 
 def read_dataset(path: Path) -> Dataset:
     """Read a data set file of images; errors as for `load_dataset`."""
     return _images(path, read_arrays(path, WHAT))
+
+
+def _labelled(path: Path, arrays: Arrays) -> Labelled:
+    try:
+        labels = arrays["labels"]
+        if not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"labels must be whole numbers, not {labels.dtype}")
+        fifth = max(len(labels) // 5, 1)
+        return Labelled(
+            name=path.stem,
+            values=np.asarray(arrays["inputs"], dtype=np.float64),
+            labels=labels.astype(np.int64),
+            calibrated=int(arrays.get("calibrated", np.array(fifth))),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} must be {WHAT}; {error}") from error
 
 
 def _text(path: Path, arrays: Arrays) -> Text:

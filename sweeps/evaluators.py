@@ -27,9 +27,13 @@ ACCURACY_SOURCES = (
             "accuracy",
             "arrays",
             "datasets",
+            "elementwise",
             "inference",
             "layers",
             "models",
+            "onnx_constants",
+            "onnx_graph",
+            "onnx_operators",
             "operations",
             "quantize",
         )
@@ -107,8 +111,9 @@ def describe_network(name: str, dataset: str) -> Network:
     from sweeps import datasets, models
 
     network = models.load(name)
-    file = Path(name) if name.endswith(".npz") else models.DATA / f"{name}.npz"
-    data = datasets.DATA / f"{dataset}.npz"
+    own = name.endswith((".npz", ".onnx"))
+    file = Path(name) if own else models.DATA / f"{name}.npz"
+    data = Path(dataset) if dataset.endswith(".npz") else datasets.DATA / f"{dataset}.npz"
     digest = hashlib.sha256(file.read_bytes() + data.read_bytes()).hexdigest()[:16]
     return Network(network.largest_fan_in, digest)
 

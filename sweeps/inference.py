@@ -226,10 +226,7 @@ class Engine:
                 sums, scale = self._product(stage.node, layer, unit, given)
             else:
                 assert isinstance(layer, Convolution | Dense)
-                patches, shape = self._patches(layer, unit, given[0], key)
-                weights, weight_scale = self._weights(layer, unit)
-                sums = matmul(patches, weights, unit.design).reshape(*shape, -1)
-                scale = weight_scale * self._scale(layer.name, 0, unit)
+                sums, scale = self._weighted(layer, unit, given[0], key)
             if unit.design.is_floating and not np.isfinite(sums).all():
                 raise ValueError(
                     f"sums of {stage.node.name} overflow the accumulator {unit.accumulator}"
@@ -255,21 +252,36 @@ class Engine:
         right = right.rearranged(layer.right(right.values))
         return stacked_matmul(left, right, unit.between), np.array(scales[0] * scales[1])
 
+    def _weighted(
+        self, layer: Weighted, unit: Arithmetic, values: Values, key: Hashable
+    ) -> tuple[Values, Values]:
+        """The sums of a weighted layer, group by group, and what to multiply them by."""
+        sums, scales = [], []
+        patches, shape = self._patches(layer, unit, values, key)
+        weights = self._weights(layer, unit)
+        for operand, (matrix, scale) in zip(patches, weights, strict=True):
+            sums.append(matmul(operand, matrix, unit.design).reshape(*shape, -1))
+            scales.append(scale)
+        factor = self._scale(layer.name, 0, unit)
+        if len(sums) == 1:
+            return sums[0], scales[0] * factor
+        return np.concatenate(sums, axis=-1), np.concatenate(scales) * factor
+
     def _patches(
         self, layer: Weighted, unit: Arithmetic, values: Values, key: Hashable
-    ) -> tuple[Operand, tuple[int, ...]]:
-        """The quantised patches (patch, term) and the shape of the output positions."""
+    ) -> tuple[list[Operand], tuple[int, ...]]:
+        """The quantised patches (patch, term) of each group, and the shape of the outputs."""
 
-        def make() -> tuple[Operand, tuple[int, ...]]:
+        def make() -> tuple[list[Operand], tuple[int, ...]]:
             scale = self._scale(layer.name, 0, unit)
             operand = Operand.of(cast(values, unit.activation, scale), unit.activation)
-            patches = layer.patches(operand.values)
-            flat = operand.rearranged(patches.reshape(-1, layer.terms))
-            return flat, patches.shape[:-1]
+            found = [part.patches(operand.values[..., channels]) for channels, part in layer.parts]
+            shape = found[0].shape[:-1]
+            return [operand.rearranged(p.reshape(-1, layer.terms)) for p in found], shape
 
         if key is None:
             return make()
-        kept: tuple[Operand, tuple[int, ...]]
+        kept: tuple[list[Operand], tuple[int, ...]]
         kept = self._keep("patches", (layer.name, unit.activation, unit.method, key), make)
         return kept
 
@@ -281,15 +293,19 @@ class Engine:
         kept: float = self._keep("scale", (name, side, unit.activation, unit.method), make)
         return kept
 
-    def _weights(self, layer: Weighted, unit: Arithmetic) -> tuple[Operand, Values]:
-        def inputs() -> Values:
-            return layer.patches(self.samples(layer.name)).reshape(-1, layer.terms)
+    def _weights(self, layer: Weighted, unit: Arithmetic) -> list[tuple[Operand, Values]]:
+        def one(channels: slice, part: Weighted) -> tuple[Operand, Values]:
+            def inputs() -> Values:
+                samples = self.samples(layer.name)[..., channels]
+                return part.patches(samples).reshape(-1, part.terms)
 
-        def make() -> tuple[Operand, Values]:
-            matrix = find_method(unit.method).weights(layer.matrix, unit.weight, inputs)
+            matrix = find_method(unit.method).weights(part.matrix, unit.weight, inputs)
             return Operand.of(matrix.values, unit.weight), matrix.scale
 
-        kept: tuple[Operand, Values]
+        def make() -> list[tuple[Operand, Values]]:
+            return [one(channels, part) for channels, part in layer.parts]
+
+        kept: list[tuple[Operand, Values]]
         kept = self._keep("weights", (layer.name, unit.weight, unit.method), make)
         return kept
 

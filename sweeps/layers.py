@@ -5,7 +5,7 @@ Layers hold their weights as matrices of `terms` × `outputs`, activations are c
 what the float network, the quantised network and a layer engine all agree on.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,32 +18,56 @@ EXACT_BITS = 53
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Convolution:
-    """Two-dimensional convolution, stride 1.
+    """Two-dimensional convolution.
 
     Parameters
     ----------
     name : str
         Name of the layer, unique in its network.
     weight : array (kernel rows, kernel columns, input channels, output channels)
+        Of one group: all channels without groups.
     bias : array (output channels)
     padding : int
         Rows and columns of zeros added on each side.
+    stride : int
+        Rows and columns from one output to the next.
+    groups : int
+        Input and output channels are cut into so many parts that see nothing of each other.
 
     Raises
     ------
     ValueError
-        If the shapes do not agree or the padding is negative.
+        If the shapes do not agree, the padding is negative, or groups do not divide the outputs.
     """
 
     name: str
     weight: Values
     bias: Values
     padding: int = 0
+    stride: int = 1
+    groups: int = 1
 
     def __post_init__(self) -> None:
         _check_weights(self.name, self.weight, self.bias, dimensions=4)
         if self.padding < 0:
             raise ValueError(f"padding of {self.name} must be at least 0, not {self.padding}")
+        if self.stride < 1:
+            raise ValueError(f"stride of {self.name} must be at least 1, not {self.stride}")
+        if self.groups < 1 or len(self.bias) % self.groups:
+            raise ValueError(f"{self.groups} groups of {self.name} do not divide its outputs")
+
+    @property
+    def parts(self) -> "tuple[tuple[slice, Convolution], ...]":
+        """The input channels of each group, and what it does to them."""
+        if self.groups == 1:
+            return ((slice(None), self),)
+        channels, outputs = self.weight.shape[2], len(self.bias) // self.groups
+        found = []
+        for group in range(self.groups):
+            own = slice(group * outputs, (group + 1) * outputs)
+            part = replace(self, weight=self.weight[..., own], bias=self.bias[own], groups=1)
+            found.append((slice(group * channels, (group + 1) * channels), part))
+        return tuple(found)
 
     @property
     def matrix(self) -> Values:
@@ -57,24 +81,28 @@ class Convolution:
 
     def output_shape(self, shape: Shape) -> Shape:
         """Shape of the output for an input of `shape` (rows, columns, channels)."""
-        kernel_rows, kernel_columns, channels, outputs = self.weight.shape
+        kernel_rows, kernel_columns, each, outputs = self.weight.shape
+        channels = each * self.groups
         if len(shape) != 3 or shape[2] != channels:
             raise ValueError(f"{self.name} expects {channels} input channels, not shape {shape}")
-        rows = shape[0] + 2 * self.padding - kernel_rows + 1
-        columns = shape[1] + 2 * self.padding - kernel_columns + 1
-        if rows < 1 or columns < 1:
+        rows = shape[0] + 2 * self.padding - kernel_rows
+        columns = shape[1] + 2 * self.padding - kernel_columns
+        if rows < 0 or columns < 0:
             raise ValueError(f"{self.name}: its kernel is larger than its input of shape {shape}")
-        return rows, columns, outputs
+        return rows // self.stride + 1, columns // self.stride + 1, outputs
 
     def patches(self, values: Values) -> Values:
-        """The operands of each output position: (image, row, column, term).
+        """The operands of each output position: (image, row, column, term); of one group only.
 
         Zeros are padded with +0, which every activation format has.
         """
+        if self.groups > 1:
+            raise ValueError(f"groups of {self.name} have patches of their own: see its parts")
         pad = self.padding
         padded = np.pad(values, ((0, 0), (pad, pad), (pad, pad), (0, 0))) if pad else values
         kernel = self.weight.shape[:2]
         windows = np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=(1, 2))
+        windows = windows[:, :: self.stride, :: self.stride]
         ordered = windows.transpose(0, 1, 2, 4, 5, 3)
         return ordered.reshape(*ordered.shape[:3], self.terms)
 
@@ -97,6 +125,11 @@ class Dense:
     def matrix(self) -> Values:
         """The weights, `terms` × `outputs`."""
         return self.weight
+
+    @property
+    def parts(self) -> "tuple[tuple[slice, Dense], ...]":
+        """All terms, and the layer itself: it has no groups."""
+        return ((slice(None), self),)
 
     @property
     def terms(self) -> int:
@@ -168,6 +201,15 @@ class Flatten:
 
 Weighted = Convolution | Dense
 Layer = Convolution | Dense | Relu | MaxPool | Flatten
+
+
+def float_product(layer: Weighted, values: Values) -> Values:
+    """What a weighted layer makes of its input in float, by `reference_product`."""
+    parts = [
+        reference_product(part.patches(values[..., channels]), part.matrix)
+        for channels, part in layer.parts
+    ]
+    return (parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)) + layer.bias
 
 
 def reference_product(left: Values, right: Values) -> Values:

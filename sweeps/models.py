@@ -10,6 +10,17 @@ from typing import Any
 import numpy as np
 
 from sweeps.arrays import Arrays, read_arrays, write_arrays
+from sweeps.elementwise import (
+    AveragePool,
+    Binary,
+    Elementwise,
+    Requantise,
+    Reshape,
+    Take,
+    Transpose,
+    Unary,
+    WithConstant,
+)
 from sweeps.layers import (
     Convolution,
     Dense,
@@ -20,6 +31,7 @@ from sweeps.layers import (
     Shape,
     Values,
     Weighted,
+    float_product,
     reference_product,
 )
 from sweeps.operations import (
@@ -44,7 +56,7 @@ WHAT = "a network file of macloom"
 INPUT = "input"
 """What nodes call the network's input."""
 
-AnyLayer = Layer | Operation | Product
+AnyLayer = Layer | Operation | Elementwise | Binary | Product
 KINDS: dict[str, type] = {
     "convolution": Convolution,
     "dense": Dense,
@@ -62,6 +74,14 @@ KINDS: dict[str, type] = {
     "mean": Mean,
     "add": Add,
     "product": Product,
+    "unary": Unary,
+    "binary": Binary,
+    "with_constant": WithConstant,
+    "transpose": Transpose,
+    "reshape": Reshape,
+    "average_pool": AveragePool,
+    "take": Take,
+    "requantise": Requantise,
 }
 """Names of the layers in network files."""
 _KIND_OF = {layer: kind for kind, layer in KINDS.items()}
@@ -143,7 +163,7 @@ class Network:
             if unknown:
                 raise ValueError(f"inputs of {node.name} come before it, {unknown[0]!r} does not")
             given = [shapes[name] for name in node.inputs]
-            wanted = 2 if isinstance(node.layer, Add | Product) else 1
+            wanted = 2 if isinstance(node.layer, Add | Binary | Product) else 1
             if len(given) != wanted:
                 raise ValueError(f"{node.name} has {wanted} inputs, not {len(given)}")
             output: Callable[..., Shape] = node.layer.output_shape
@@ -232,7 +252,7 @@ def last_uses(nodes: tuple[Node, ...]) -> dict[str, str]:
 def float_output(layer: AnyLayer, given: tuple[Values, ...]) -> Values:
     """Return what a layer makes of its inputs in float."""
     if isinstance(layer, Convolution | Dense):
-        return reference_product(layer.patches(given[0]), layer.matrix) + layer.bias
+        return float_product(layer, given[0])
     if isinstance(layer, Product):
         return reference_product(given[0], layer.right(given[1]))
     apply: Callable[..., Values] = layer.apply
@@ -240,22 +260,28 @@ def float_output(layer: AnyLayer, given: tuple[Values, ...]) -> Values:
 
 
 def load(name: str) -> Network:
-    """A shipped network by name (see `NAMES`), or any network file by its path (`….npz`).
+    """A shipped network by name (see `NAMES`), or a file by its path: `….npz` of ours, `….onnx`.
 
     Raises
     ------
     ValueError
-        If no network has that name, or the file is not one of ours.
+        If no network has that name, or the file is not one that can be read.
     OSError
         If the file cannot be read.
+    hw.errors.MissingTool
+        For an ONNX file without onnx installed.
     """
     if name.endswith(".npz"):
         return read(Path(name))
+    if name.endswith(".onnx"):
+        from sweeps.onnx_graph import read_onnx
+
+        return read_onnx(Path(name))
     if name not in NAMES:
         near = get_close_matches(name, NAMES, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ValueError(
-            f"network must be one of {', '.join(NAMES)} or a .npz file, not {name!r}{hint}"
+            f"network must be one of {', '.join(NAMES)} or a .npz or .onnx file, not {name!r}{hint}"
         )
     return read(DATA / f"{name}.npz")
 

@@ -9,7 +9,7 @@ groups of layers judged by different metrics (arXiv 2405.17873).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -199,7 +199,10 @@ def _plain(network: Network, inputs: Values, changed: str | None, matrix: Values
 def _plain_output(node: Node, given: list[Values], matrix: Values | None) -> Values:
     layer = node.layer
     if isinstance(layer, Convolution | Dense):
-        result: Values = layer.patches(given[0]) @ (layer.matrix if matrix is None else matrix)
+        if matrix is not None:
+            layer = replace(layer, weight=matrix.reshape(layer.weight.shape))
+        parts = [part.patches(given[0][..., c]) @ part.matrix for c, part in layer.parts]
+        result: Values = np.concatenate(parts, axis=-1)
         return result + layer.bias
     if isinstance(layer, Product):
         product: Values = given[0] @ layer.right(given[1])

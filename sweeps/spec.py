@@ -2,8 +2,8 @@
 
 ```yaml
 version: 1
-network: digits_cnn              # a shipped network, or a .npz file
-dataset: digits
+network: digits_cnn              # a shipped network, or a .npz or .onnx file
+dataset: digits                  # a shipped data set, or a .npz file of inputs and labels
 weights:                         # families and single formats, in any mixture
   - {family: integers, bits: 2..8}
   - {family: minifloats, bits: 3..8, exponent_bits: 1..7, specials: finite}
@@ -136,8 +136,13 @@ def _check_version(entry: Entry) -> None:
 
 
 def _network(entry: Entry) -> str:
-    name = entry.text(f"one of {', '.join(models.NAMES)} or the path of a .npz file")
-    return name if name.endswith(".npz") else entry.choice(models.NAMES)
+    name = entry.text(f"one of {', '.join(models.NAMES)} or the path of a .npz or .onnx file")
+    return name if name.endswith((".npz", ".onnx")) else entry.choice(models.NAMES)
+
+
+def _dataset(entry: Entry) -> str:
+    name = entry.text(f"one of {', '.join(datasets.NAMES)} or the path of a .npz file")
+    return name if name.endswith(".npz") else entry.choice(datasets.NAMES)
 
 
 def _formats(entry: Entry) -> tuple[Format, ...]:
@@ -237,7 +242,7 @@ _READERS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     ),
     "accumulator": ("accumulators", _accumulators),
     "design": ("design", _design),
-    "dataset": ("dataset", lambda entry: entry.choice(datasets.NAMES)),
+    "dataset": ("dataset", _dataset),
     "first_layer": ("first_layer", lambda entry: entry.choice(EDGES)),
     "last_layer": ("last_layer", lambda entry: entry.choice(EDGES)),
     "target": ("targets", _words(target.names, 1, 16)),
