@@ -33,6 +33,8 @@ KINDS_OF_ACTIVATIONS = 8
 IDLE_SHARE = 0.3
 WRITE_SHARE = 0.5
 RESETS = 6
+WHOLE = 3
+"""Runs of these that are not cut short by a reset."""
 UNKNOWN = 7
 
 Numbers = NDArray[Any]
@@ -74,7 +76,7 @@ def stimulus(design: BitmodPe, vectors: int, seed: int, thorough: bool = True) -
         return _segment(design, drawn(rng, design, count, False), rng, 0.0)
     parts: list[CycleStimulus] = []
     for number in range(RESETS):
-        groups = drawn(rng, design, max(count // RESETS, 2), True)
+        groups = drawn(rng, design, max(-(-count // WHOLE), 2), True)
         part = _segment(design, groups, rng, IDLE_SHARE * (number % 2))
         if number < RESETS - 1 and number % 3:
             part = _cut(part, int(rng.integers(1, len(part.words))))
@@ -272,7 +274,8 @@ def _reset(design: BitmodPe, rng: np.random.Generator) -> CycleStimulus:
 
 
 def _cut(part: CycleStimulus, length: int) -> CycleStimulus:
-    return CycleStimulus(part.words[:length], part.expected[:length], part.vectors)
+    vectors = part.vectors * length // len(part.words)
+    return CycleStimulus(part.words[:length], part.expected[:length], vectors)
 
 
 def _fault(
