@@ -17,6 +17,10 @@ the rows leave is compressed by `hw.plan.heap` to two words, which the accumulat
 takes. The constant is put into the heap as ones and what is left, a power of two, becomes the sign
 of a word. An even number of odd products gives even sums, whose lowest bit is no hardware.
 
+The worked row of TBT's quantisers and these kernels are reproduced in the tests. No function leaves
+a site twice: a full adder has both outputs of its LUT, a chain's O5 ends at the chain, so that the
+sites counted are those of a device (see `hw.area`).
+
 What bounds this from below: a site that holds two products of two nets removes one bit, any other
 at most two. For K = 64 signs that is 32 + (57 − 32) / 2 = 44.5 sites and the accumulator's row.
 """
@@ -39,9 +43,10 @@ from hw.plan.operand import OperandPlan
 from hw.plan.sums import Sign, Word
 from hw.target import Target
 
+MOST_TRIED = 128
+"""Up to so many lanes rows of all lengths are tried."""
 ROW_CELLS = 6
 """Cells of a row that hand their sum on: as many LUTs stand one after the other."""
-MAXIMUM_LANES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +202,10 @@ class _Made:
 
 @cache
 def _tree(plan: CompressorPlan) -> _Made:
-    """Return the smallest of the trees with rows of various lengths."""
+    """Return the smallest of the trees with rows of various lengths; of large ones the last."""
+    least = 2 if plan.lanes <= MOST_TRIED else ROW_CELLS
     return min(
-        (_made(plan, cells) for cells in range(2, ROW_CELLS + 1)),
+        (_made(plan, cells) for cells in range(least, ROW_CELLS + 1)),
         key=lambda made: made.netlist.sites,
     )
 
