@@ -111,7 +111,10 @@ def test_table_tells_each_row(small):
 def test_two_small_designs_from_end_to_end(small, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(area, "load_rows", lambda: small)
     folder = tmp_path / "out"
+    mixed = []
+    monkeypatch.setattr(area.area_mixed, "run", lambda *given: mixed.append(given) or 0)
     assert area.main(["--only", "xcup", "--folder", str(folder)]) == 0
+    assert mixed == [(["xcup"], folder)]
     shown = capsys.readouterr().out
     record = json.loads((folder / "area.json").read_text())
     assert record["complete"] is True
@@ -209,7 +212,10 @@ def test_the_figure_has_a_panel_per_group_and_all_marks():
     ("words", "told"),
     [
         (["--only", "xcpu"], "target is one of xcup, xc7, ecp5, ice40, not 'xcpu'"),
-        (["--rows", "dots"], "group is one of dot, mac, float, packed, flags, clock, not 'dots'"),
+        (
+            ["--rows", "dots"],
+            "group is one of dot, mac, float, packed, flags, clock, mixed, not 'dots'",
+        ),
         (["--vectors", "-1"], "--vectors is at least 0, not -1"),
     ],
 )

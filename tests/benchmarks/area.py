@@ -2,7 +2,8 @@
 
 Usage: ``python tests/benchmarks/area.py [--only TARGET,…] [--rows GROUP,…] [--vectors N]``, or
 ``make bench-area ARGS="--only xcup"``. Nothing passes or fails here. The table goes to
-``build/area.json``, the figures to ``build/area.png`` and ``build/area_flags.png`` (and ``.svg``).
+``build/area.json``, the figures to ``build/area.png`` and ``build/area_flags.png`` (and ``.svg``);
+those of the group ``mixed`` are told in ``area_mixed.py``.
 Every synthesis is kept in the cache, so that a run that was stopped goes on where it was.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import area_mixed
 from area_clock import TARGET as CLOCKED
 from area_clock import Speed, measure_clock
 from area_figure import drawable, save_areas, save_flags
@@ -32,7 +34,7 @@ from sweeps.autotune import resolve
 from sweeps.progress import Progress
 
 FOLDER = Path("build")
-MORE = ("flags", "clock")
+MORE = ("flags", "clock", "mixed")
 _COLUMNS = (
     f"  {'what':<22} {'asked':>7} {'LUT':>8} {'sites':>8}  {'structure':<12}"
     f"{'baseline':>9} {'ratio':>6}  {'peer':>7} {'ratio':>6}  {'met':<4}"
@@ -53,7 +55,12 @@ def main(words: Sequence[str] | None = None) -> int:
     flags = flags if "flags" in keys and ASKED_ON in targets else []
     try:
         clock = "clock" in keys and CLOCKED in targets
-        return _run(rows, flags, targets, clock, options)
+        code = 0
+        if rows or flags or clock:
+            code = _run(rows, flags, targets, clock, options)
+        if code == 0 and "mixed" in keys and ASKED_ON in targets:
+            code = area_mixed.run([ASKED_ON], options.folder)
+        return code
     except MissingTool as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
