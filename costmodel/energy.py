@@ -14,7 +14,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from costmodel.activity import EnergyEstimate, Statistics
+    from hw.design import Design
+    from hw.target import Target
 
 PARTS = ("inputs", "logic", "carry", "registers", "clock")
 
@@ -123,10 +128,17 @@ def constants(target: str) -> Constants:
     return Constants(**{name: record[name] for name in Constants.__slots__})
 
 
+def estimate(design: Design, target: Target, statistics: Statistics) -> EnergyEstimate:
+    """Return the energy of a design by formula; see `costmodel.activity.estimate`."""
+    from costmodel import activity
+
+    return activity.estimate(design, target, statistics)
+
+
 def toggle_energy_pj(rates: Rates, target: str) -> float:
     """Return the energy per cycle of all toggles, without the clock; errors as `constants`."""
     known = constants(target)
-    return sum(getattr(rates, name) * getattr(known, name) for name in PARTS[:-1])
+    return float(sum(getattr(rates, name) * getattr(known, name) for name in PARTS[:-1]))
 
 
 def price(rates: Rates, macs_per_cycle: float, target: str) -> Energy:

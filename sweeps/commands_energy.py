@@ -69,7 +69,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
     """Return the figures for people."""
     from sweeps.commands_sweep import table
 
-    total, rates = found["energy_pj_per_mac"], found["rates"]
+    total, rates = found["energy_pj_per_mac"], found.get("rates", {})
     by = "by formula" if found["estimated"] else f"toggles of the netlist of {found['tool']}"
     lines = [
         f"{found['name']} on {found['target']}, {found['stream']} operands, {by}",
@@ -77,10 +77,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         f"the constants may be {found['factor']:g} times too large or too small",
         "",
     ]
-    rows: list[tuple[str, ...]] = [_HEADS]
+    rows: list[tuple[str, ...]] = [_HEADS if rates else _HEADS[:-1]]
     for name, value in found["parts"].items():
-        shown = f"{rates[name]:.1f}" if name in rates else f"{rates['flip_flops']:.0f} flip-flops"
-        rows.append((name, f"{value:.4g}", f"{100 * value / total:.0f} %", shown))
+        shown = f"{rates[name]:.1f}" if name in rates else f"{rates.get('flip_flops', 0):.0f} FF"
+        row = (name, f"{value:.4g}", f"{100 * value / total:.0f} %", shown)
+        rows.append(row if rates else row[:-1])
     lines.append(table(rows))
     for layer in found.get("layers", []):
         lines.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,16 +107,19 @@ def estimate(
 ) -> dict[str, Any]:
     """Return the energy of a design by formula; parameters, values and errors as `measure`."""
     from costmodel.activity import estimate as by_formula
-
     from sweeps.activity import statistics_of
     from sweeps.streams import operand_stream
 
     settled, technology = workflow.settle(design, target)
     steps = operand_stream(settled, stream, seed, layer=layer)
     found = by_formula(settled, technology, statistics_of(settled, steps))
-    result = found.to_record()
-    result |= {"name": settled.slug, "design": settled.to_record(), "estimated": True}
-    return result | {"stream": stream}
+    return {
+        **asdict(found),
+        "name": settled.slug,
+        "design": settled.to_record(),
+        "estimated": True,
+        "stream": stream,
+    }
 
 
 def check_netlist(

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from hw.design import Design, Grid
 from hw.formats import FixedFormat, Format, Special
 from sim.golden import encode
-from sim.netlist import STREAMS
+from sim.netlist_source import STREAMS
 from sim.ports import operand_words
 from sweeps import datasets, models
 from sweeps.quantize import find_method
