@@ -39,6 +39,9 @@ FLOORS = {
         ("hw.area", "hw.cache", "hw.errors", "hw.foreign", "hw.target", "hw.yosys"),
         (),
     ),
+    "hw.liberty": ((), ()),
+    "hw.asic_alone": ((), ()),
+    "hw.asic": (("hw.cache", "hw.liberty", "hw.yosys"), ()),
     "hw.mapped": (("hw.cache", "hw.synthesis", "hw.yosys"), ()),
     "sim.golden": (("hw.errors", "hw.formats", "hw.accumulators", "hw.design"), ("numpy",)),
     "costmodel": (
