@@ -202,19 +202,26 @@ def totals(design: BitmodTile, groups: Groups) -> Numbers:
     same, which = np.unique(groups.entries, axis=0, return_inverse=True)
     for number, entries in enumerate(same):
         at = np.flatnonzero(which.ravel() == number)
-        for row in range(design.rows):
-            for column in range(design.columns):
-                one = group_sums(
-                    design,
-                    groups.codes[column][:, at].astype(np.uint16),
-                    groups.activations[row][:, at].astype(np.uint16),
-                    groups.datatype[at],
-                    groups.special_id[column][at],
-                    entries.tolist(),
-                )
-                sums.significand[row, column, at] = one.significand
-                sums.exponent[row, column, at] = one.exponent
-                sums.invalid[row, column, at] = one.invalid
+        cells = (design.rows, design.columns, len(at))
+
+        def flat(values: Numbers, cells: tuple[int, ...] = cells) -> Numbers:
+            return np.broadcast_to(values, cells).ravel()
+
+        def each(values: Numbers, cells: tuple[int, ...] = cells) -> Numbers:
+            whole = np.broadcast_to(np.moveaxis(values, 2, 0), (design.group, *cells))
+            return whole.reshape(design.group, -1).astype(np.uint16)
+
+        one = group_sums(
+            design,
+            each(groups.codes[None, :, :, at]),
+            each(groups.activations[:, None, :, at]),
+            flat(groups.datatype[at]),
+            flat(groups.special_id[:, at]),
+            entries.tolist(),
+        )
+        sums.significand[..., at] = one.significand.reshape(cells)
+        sums.exponent[..., at] = one.exponent.reshape(cells)
+        sums.invalid[..., at] = one.invalid.reshape(cells)
     return _running(design, sums, np.broadcast_to(groups.scale, shape))
 
 

@@ -150,10 +150,16 @@ def test_the_bench_passes_the_right_hardware_and_catches_the_wrong():
     assert all(verdict.vectors >= 2000 for verdict in found.values())
 
 
+MILLIONS = {
+    "int8": BitmodTile(length=256, activation=INT8),
+    "fp16": BitmodTile(rows=4, columns=4, group=64, length=128),
+}
+
+
 @pytest.mark.slow
-def test_a_million_steps_of_elements():
-    """Eight rows and columns, as in the paper, with exact sums."""
-    design = BitmodTile(length=256, activation=INT8)
-    (verdict,) = simulate([case(design)], vectors=1_000_000)
+@pytest.mark.parametrize("name", MILLIONS)
+def test_a_million_steps_of_elements(name):
+    """Eight rows and columns, as in the paper, with exact sums; fewer with floating ones."""
+    (verdict,) = simulate([case(MILLIONS[name])], vectors=1_000_000)
     assert verdict.passed
     assert verdict.vectors >= 1_000_000
