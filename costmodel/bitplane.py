@@ -11,7 +11,7 @@ import csv
 from functools import cache
 from importlib.resources import files
 
-from costmodel.chain import Row, Wire, is_chain, row_cost
+from costmodel.chain import Row, Wire, function_luts, is_chain, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts
 from costmodel.rows import dual_row, narrow_luts, operand_wire
@@ -19,24 +19,40 @@ from hw.plan.bitplane import PlaneAccumulate, PlaneOffset, Sequencer
 from hw.plan.plane_sums import GATES, NOT, PlaneCount, PlaneRow, PlaneWord, count_luts
 
 DATA = "plane_sequencers.csv"
+MOST_NARROW_LUTS = 8
+"""LUTs of a bit of the widest row without a chain: two gated words of three bits on ECP5."""
+ICE40_ENABLES = 2
+"""Both registers have an enable that a reset must pass."""
 
 
 @cache
 def plane_row(row: PlaneRow, target: Coefficients) -> Cost:
     """Return the cost of `hw.rtl.plane_sums.PlaneRowAdder`."""
     if row.native:
-        found = dual_row(row.width)
-        return found + (Cost(sites=1) if _inverts_alone(row) else Cost())
+        inverter = any(word.gate == NOT for word in row.words)
+        return dual_row(row.width) + Cost(sites=int(inverter))
     left, right = (
         [_wire(word, number, i) for i in range(row.width)] for number, word in enumerate(row.words)
     )
-    return _row(Row(tuple(zip(left, right, strict=True))), target)
+    found = Row(tuple(zip(left, right, strict=True)))
+    if not is_chain(row.width, target):
+        return luts(_narrow_luts(found, target))
+    gated = [word for word in row.words if word.gate in GATES]
+    if target.family == "xilinx" and len(gated) == 1:
+        (word,) = gated
+        if word.bounds.bits < max(other.bounds.bits for other in row.words):
+            return row_cost(found, target) + luts(word.bounds.bits)
+    return row_cost(found, target)
 
 
-def _inverts_alone(row: PlaneRow) -> bool:
-    """Whether a place holds nothing but a bit to invert: Yosys takes an inverter for it."""
-    inverted = [word for word in row.words if word.gate == NOT]
-    return bool(inverted) and len(row.words) == 2
+def _narrow_luts(row: Row, target: Coefficients) -> int:
+    """Return the LUTs of a row without a chain: each bit a function of all bits below, or less."""
+    inputs: set[object] = set()
+    count = 0
+    for left, right in row.bits:
+        inputs |= {*left, *right}
+        count += min(function_luts(len(inputs), target.lut_inputs), MOST_NARROW_LUTS)
+    return count
 
 
 def _wire(word: PlaneWord, number: int, index: int) -> Wire:
@@ -44,6 +60,8 @@ def _wire(word: PlaneWord, number: int, index: int) -> Wire:
     net = operand_wire(f"word{number}", index, word.bounds.bits, word.bounds.signed)
     if word.bounds.low == word.bounds.high == 0:
         return ()
+    if word.gate == NOT and net:
+        return (*net, "inverted")
     return (*net, f"gate{number}") if net and word.gate in GATES else net
 
 
@@ -70,15 +88,18 @@ def plane_accumulate(plan: PlaneAccumulate, target: Coefficients) -> Cost:
         below: Wire = (("state", i - 1),) if i else ()
         state: Wire = (("state", i), *below, "doubles") if plan.doubles else (("state", i),)
         word = operand_wire("word", i, plan.word.bits, plan.word.signed)
+        if not word and sign and plan.doubles and target.family == "xilinx":
+            word = ("extended",)  # the chain takes the doubled sum, whatever it is added to
         bits.append((state, word + sign))
-    enable = 1 if target.family == "ice40" else 0
-    return _row(Row(tuple(bits), sign), target) + luts(enable, ff=plan.ff)
+    enables = ICE40_ENABLES if target.family == "ice40" else 0
+    return _row(Row(tuple(bits), sign), target) + luts(enables, ff=plan.ff)
 
 
 @cache
 def plane_offset(plan: PlaneOffset, target: Coefficients) -> Cost:
-    """Return the cost of `hw.rtl.bitplane.PlaneOffsetAdder`."""
-    width = plan.bounds.bits
+    """Return the cost of `hw.rtl.bitplane.PlaneOffsetAdder`; places below the constant pass by."""
+    below = (plan.constant & -plan.constant).bit_length() - 1
+    width = max(plan.bounds.bits - below, 1)
     bits = tuple(
         (operand_wire("word", i, plan.word.bits, plan.word.signed), ()) for i in range(width)
     )

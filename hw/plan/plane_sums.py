@@ -191,7 +191,7 @@ def count_luts(bits: int, native: bool, lut_inputs: int) -> int:
     """Return the LUTs of `PlaneCount`."""
     if bits == 2:
         return 1 if native else 2
-    return 2 if 2 * bits <= lut_inputs else 4
+    return 2 if 2 * bits <= lut_inputs else 8
 
 
 def _near(lanes: int, parts: int) -> range:
