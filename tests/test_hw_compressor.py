@@ -361,7 +361,7 @@ def test_sixty_four_signs_take_little_over_a_site_each():
 
 
 MUTANTS = {
-    "lost product": (EXHAUSTIVE[0], "96996996", "99669966"),
+    "lost product": (EXHAUSTIVE[0], "96696996", "96699669"),
     "wrong carry": (EXHAUSTIVE[0], "f99f9009", "f99f9000"),
     "first lanes again": (EXHAUSTIVE[0], "weight[2]", "weight[0]"),
     "unmasked": (design("mac", "ternary", "int8"), ".nonzero(weight[0])", ".nonzero(1'h1)"),
