@@ -1,0 +1,268 @@
+"""Energy by toggles: streams, constants, SAIF, the formula on designs it was not fitted on."""
+
+import json
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from costmodel import activity, energy
+from hw.design import from_record
+from hw.target import load
+from sim.netlist_saif import activities, read_saif, saif
+from sweeps import activity as measured
+from sweeps.activity import FITTED, JUDGED, draw, errors, read_rows, rows_of, statistics_of
+from sweeps.cli import main
+from sweeps.energy import measure, priced
+from sweeps.streams import layers, number_codes, operand_stream
+from sweeps.workflow import emit
+
+TARGETS = ("xcup", "ecp5")
+MAC = {"kind": "mac", "weight": "int4", "structure": "rows", "accumulator": "exact:64"}
+
+
+def mac(**changes):
+    return from_record(MAC | changes)
+
+
+def test_streams_are_what_they_say():
+    design = mac(weight="e4m3", activation="int6")
+    uniform, again = (operand_stream(design, "uniform", seed=3) for _ in range(2))
+    assert (uniform.weight == again.weight).all()
+    assert uniform.weight.shape == uniform.activation.shape == (512, 65, 1)
+    numbers = number_codes(design.weight)
+    assert len(numbers) == 256 - 16
+    assert set(np.unique(uniform.weight)) == set(numbers.tolist())
+    assert uniform.last.mean() == pytest.approx(1 / 65)
+    normal = operand_stream(design, "gaussian").activation.astype(int)
+    values = np.where(normal < 32, normal, normal - 64)
+    assert values.mean() == pytest.approx(0, abs=0.1)
+    assert values.std() == pytest.approx(31 / 4, rel=0.02)
+
+
+def test_the_stream_of_the_network_is_its_weights_and_inputs():
+    design = from_record({"kind": "dot", "weight": "int8", "activation": "uint8", "lanes": 4})
+    names = [layer.name for layer in layers()]
+    assert len(names) == 3
+    whole = operand_stream(design, "digits")
+    assert whole.weight.shape == (512, 65, 4)
+    one = layers()[1]
+    steps = -(-len(one.matrix) // 4)
+    stream = operand_stream(design, "digits", layer=one.name)
+    assert stream.last.mean() == pytest.approx(1 / steps, rel=0.1)
+    weights = measured_weights(design, one)
+    seen = np.unique(stream.weight)
+    assert set(seen.tolist()) <= set(weights.tolist()) | {0}
+    assert (stream.activation == 0).mean() > 0.2  # after ReLU
+
+
+def measured_weights(design, layer):
+    from sweeps.streams import coded
+
+    return np.unique(coded(design.weight, design.activation, layer)[0])
+
+
+def test_streams_are_refused():
+    with pytest.raises(ValueError, match="one of uniform, gaussian, digits, not 'noise'"):
+        operand_stream(mac(), "noise")
+    with pytest.raises(ValueError, match="layers are of the stream digits"):
+        operand_stream(mac(), "uniform", layer="conv1")
+    with pytest.raises(ValueError, match="a layer is one of"):
+        operand_stream(mac(), "digits", layer="conv9")
+    with pytest.raises(ValueError, match="are signed, uint4 is not"):
+        operand_stream(mac(weight="uint4"), "digits")
+    with pytest.raises(ValueError, match="no scales of blocks"):
+        operand_stream(from_record({"kind": "mxdot", "weight": "e2m1fn"}), "uniform")
+
+
+def test_energy_is_toggles_times_constants():
+    rates = energy.Rates(1, 2, 3, 4, 5)
+    known = energy.constants("xcup")
+    found = energy.price(rates, 2, "xcup")
+    each = (known.inputs, 2 * known.logic, 3 * known.carry, 4 * known.registers, 5 * known.clock)
+    assert list(found.parts) == list(energy.PARTS)
+    assert found.energy_pj_per_cycle == pytest.approx(sum(each))
+    assert found.energy_pj_per_mac == pytest.approx(sum(each) / 2)
+    assert energy.toggle_energy_pj(rates, "xcup") == pytest.approx(sum(each[:-1]))
+    with pytest.raises(ValueError, match="needs MACs"):
+        energy.price(rates, 0, "xcup")
+
+
+def test_every_constant_has_a_source_and_a_doubt():
+    names = ("xcup", "xc7", "ecp5", "ice40", "gowin", "cmos45", "cmos7")
+    for name in names:
+        known = energy.constants(name)
+        assert min(known.inputs, known.logic, known.carry, known.registers, known.clock) > 0
+        assert known.factor >= 1.5
+        assert len(known.source) > 60
+    with pytest.raises(ValueError, match="no energy constants of the target 'other'"):
+        energy.constants("other")
+
+
+def test_a_missing_constant_is_no_zero(monkeypatch):
+    class Text:
+        def __truediv__(self, name):
+            return self
+
+        def read_text(self, encoding):
+            return "lame: {inputs: 1, logic: 1, carry: 1, registers: 1, factor: 2, source: x}"
+
+    monkeypatch.setattr(energy, "files", lambda name: Text())
+    with pytest.raises(ValueError, match="constants of lame lack clock"):
+        energy.constants("lame")
+
+
+def test_a_stream_that_stands_still_costs_the_clock_only():
+    emitted = emit(mac(), "xcup")
+    stream = operand_stream(mac(), "uniform")
+    still = replace(
+        stream,
+        weight=np.zeros_like(stream.weight),
+        activation=np.zeros_like(stream.activation),
+        last=np.zeros_like(stream.last),
+    )
+    resting, busy = (priced(emitted, s, "", "xcup") for s in (still, stream))
+    assert energy.toggle_energy_pj(resting.rates, "xcup") == 0
+    assert resting.energy_pj_per_mac == resting.parts["clock"] > 0
+    assert busy.energy_pj_per_mac > 5 * resting.energy_pj_per_mac
+
+
+def test_saif_comes_back():
+    emitted = emit(mac(), "xcup")
+    found = measure(emitted, operand_stream(mac(), "uniform"))
+    graph, counted = found.netlist.graph, found.activity
+    text = saif(graph, counted, emitted.top, 4)
+    duration, nets = read_saif(text)
+    assert duration == 4 * counted.cycles == 4 * 64 * 512
+    assert nets == activities(graph, counted, 4)
+    assert len(nets) > 50
+    assert nets["clk"].changes == 2 * counted.cycles
+    assert all(net.low + net.high == duration for net in nets.values())
+    assert nets["weight[0]"].changes == pytest.approx(counted.cycles / 2, rel=0.02)
+    assert text.startswith('(SAIFILE\n(SAIFVERSION "2.0")\n(DIRECTION "backward")')
+    assert r"(weight\[0\] (T0 " in text
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        saif(graph, counted, emitted.top, 0)
+    for wrong, why in (
+        ("", "begins with"),
+        ("(OTHER)", "begins with"),
+        (text[:-4], "not closed"),
+        (text.replace("DURATION", "LENGTH"), "one DURATION, not 0"),
+        (text.replace("(TC ", "(XX "), "lacks TC"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            read_saif(wrong)
+
+
+def test_the_command(capsys, tmp_path):
+    words = ["energy", "mac", "--weight", "int4", "--accumulator", "exact:64"]
+    file = tmp_path / "mac.saif"
+    assert main([*words, "--stream", "digits", "--saif", str(file), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["energy_pj_per_mac"] == pytest.approx(sum(found["parts"].values()))
+    whole = sum(layer["energy_nj"] for layer in found["layers"])
+    assert found["energy_nj_per_inference"] == pytest.approx(whole)
+    assert read_saif(file.read_text())[1]
+    assert main(words) == 0
+    assert "clock" in capsys.readouterr().out
+    assert main([*words, "--estimate"]) == 0
+    assert "mean error of the formula" in capsys.readouterr().out
+    assert main([*words, "--estimate", "--saif", str(file)]) == 2
+    assert "--estimate knows no nets" in capsys.readouterr().err
+    assert main(["simulate", *words[1:], "--netlist", "--json"]) == 0
+    verdict = json.loads(capsys.readouterr().out)["verdict"]
+    assert verdict["passed"]
+    assert verdict["coverage"] == "exhaustive"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_designs_are_those_of_the_seeds(target):
+    rows = read_rows(target)
+    judged, fitted = draw(target, JUDGED), draw(target, FITTED)
+    assert len(judged) >= {"xcup": 60, "ecp5": 20}[target]
+    assert not {d.slug for d in judged} & {d.slug for d in fitted}
+    for chosen, designs in ((JUDGED, judged), (FITTED, fitted)):
+        found = dict.fromkeys(row.design for row in rows if row.chosen == chosen)
+        assert list(found) == designs
+    streams = Counter(row.stream for row in rows)
+    assert streams["uniform"] == streams["gaussian"] == len(judged) + len(fitted)
+    assert streams["digits"] > 0.5 * streams["uniform"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_error_on_designs_not_fitted(target):
+    """Toggle energy with the inputs and without the clock, against the netlists' simulation."""
+    judged = [row for row in read_rows(target) if row.chosen == JUDGED]
+    fitted = activity.coefficients(target)
+    off = 100 * np.abs(errors(target, judged, fitted["values"]))
+    assert len(off) >= {"xcup": 180, "ecp5": 60}[target]
+    assert off.mean() <= 8
+    assert np.percentile(off, 95) <= 20
+    assert off.mean() == pytest.approx(fitted["error_percent"], abs=0.5)
+
+
+def test_the_coefficients_are_those_of_the_fit():
+    rows = read_rows("xcup")
+    found, stored = measured.fitted("xcup", rows), activity.coefficients("xcup")["values"]
+    assert found.keys() == stored.keys()
+    changed = [n for n in found if found[n] != pytest.approx(stored[n], rel=0.02, abs=0.02)]
+    assert not changed
+
+
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
+def test_the_stored_toggles_are_real(number):
+    """The first design or a sample of the others is mapped and counted again."""
+    checked = 0
+    for target in TARGETS:
+        rows = read_rows(target)
+        designs = list(dict.fromkeys(row.design for row in rows))
+        small = sorted(designs, key=lambda d: (d.lanes, d.weight.bits + d.activation.bits))
+        for design in small[:1] if number == 0 else designs[5::16]:
+            stored = {row.stream: row for row in rows if row.design == design}
+            for again in rows_of(design, target, FITTED):
+                row = stored[again["stream"]]
+                for name, value in row.rates.items():
+                    assert again[name] == pytest.approx(value, rel=1e-6), (design.slug, name)
+                assert float(again["product"]) == pytest.approx(row.statistics.product)
+                checked += 1
+    assert checked >= (4 if number == 0 else 12)
+
+
+def test_an_estimate_is_near_the_simulation_and_knows_its_bounds():
+    design = from_record({"kind": "dot", "weight": "int6", "lanes": 5, "structure": "rows"})
+    stream = operand_stream(design, "gaussian")
+    statistics = statistics_of(design, stream)
+    found = energy.estimate(design, load("xcup"), statistics)
+    exact = priced(emit(design, "xcup"), stream, "", "xcup")
+    assert found.energy_pj_per_mac == pytest.approx(exact.energy_pj_per_mac, rel=0.25)
+    assert found.energy_pj_per_mac == pytest.approx(sum(found.parts.values()))
+    assert found.energy_pj_per_cycle == pytest.approx(5 * found.energy_pj_per_mac)
+    assert found.parts["inputs"] == pytest.approx(exact.parts["inputs"], rel=0.05)
+    for changes, what in (
+        ({"accumulator": "window:24:64"}, "not accumulator window"),
+        ({"pipeline": 1}, "not pipeline registers"),
+        ({"kind": "array"}, "not kind array"),
+        ({"structure": "dsp"}, "not structure dsp"),
+    ):
+        with pytest.raises(ValueError, match=what):
+            energy.estimate(mac(**changes), load("xcup"), statistics)
+    with pytest.raises(ValueError, match="no coefficients of the target 'ice40'"):
+        energy.estimate(design, load("ice40"), statistics)
+    with pytest.raises(ValueError, match="fitted on one of xcup, ecp5, not on ice40"):
+        draw("ice40", JUDGED)
+
+
+def test_an_accumulator_toggles_as_a_random_walk():
+    """Against the sums themselves: 24 bits, normal steps, 64 of them."""
+    rng = np.random.default_rng(1)
+    steps = np.round(rng.normal(0, 300, size=(4000, 64))).astype(int)
+    sums = np.concatenate([np.zeros((4000, 1), int), np.cumsum(steps, axis=1)], axis=1)
+    words = sums & ((1 << 24) - 1)
+    wanted = np.bitwise_count((words[:, 1:] ^ words[:, :-1]).astype(np.uint32)).mean()
+    rest = [steps & ((1 << (k + 1)) - 1) for k in range(24)]
+    carried = tuple(
+        float(np.minimum(r, (1 << (k + 1)) - r).mean() / 2.0**k) for k, r in enumerate(rest)
+    )
+    given = activity.Statistics(0, 0, 0, 0, 0, 0, 0, 0.0, 300.0, carried, 64)
+    assert activity.accumulator_toggles(24, given) == pytest.approx(wanted, rel=0.08)
