@@ -96,7 +96,12 @@ def multiplier_module(plan: ProductPlan) -> Module:
     """Return the module of a plain ``*``."""
     a, b = plan.weight_bits, plan.activation_bits
     kinds = _kind(plan.weight, a), _kind(plan.activation, b)
-    key = f"{kinds[0]}{a}x{kinds[1]}{b}"
+    # Equal signs map alike in both orders; of unequal ones the order matters to Yosys.
+    mixed = "s" in kinds and kinds != ("s", "s")
+    (x, left), (y, right) = sides = (a, kinds[0]), (b, kinds[1])
+    if not mixed:
+        (x, left), (y, right) = sorted(sides)
+    key = f"{left}{x}x{right}{y}"
     signs = "".join(sorted(kind.replace("m", "u") for kind in kinds))
     features = (a * b, a + b, min(a, b), 1)
     name = f"multiplier_{a}_{b}"
