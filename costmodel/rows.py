@@ -122,14 +122,15 @@ def _narrow_or_chain(row: Row, part: str, key: str, target: Coefficients) -> Cos
 def narrow_luts(row: Row, target: Coefficients) -> int:
     """Return the LUTs of a row too narrow for a chain: each bit a function of all bits below.
 
-    A carry-in that also inverts the operand (a subtraction) does not reach the lowest bit.
+    A carry-in that also inverts the operand (a subtraction) does not reach the lowest bit. A bit
+    that would take more LUTs than it has inputs is built in steps, a LUT for each.
     """
     inputs: set[object] = set()
     count = 0
     for position, (left, right) in enumerate(row.bits):
         inputs |= {*left, *right}
         live = inputs - set(row.carry_in) if position == 0 else inputs
-        count += function_luts(len(live), target.lut_inputs)
+        count += min(function_luts(len(live), target.lut_inputs), len(live))
     return count
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 import costmodel
-from hw.target import names
+from hw.target import ASIC, names
 from sweeps.calibrate import DATA, EXACT_KINDS, LEAST_LUT, RESOURCES, Measured, errors, held_out
 
 ALL = "all"
@@ -17,8 +17,9 @@ CORE = "mac, dot, array"
 
 
 def judged() -> list[str]:
-    """Return the targets that have held-out designs."""
-    return [name for name in names() if (DATA / f"heldout_{name}.csv").is_file()]
+    """Return the targets of LUTs that have held-out designs."""
+    luts = (name for name in names() if name != ASIC)
+    return [name for name in luts if (DATA / f"heldout_{name}.csv").is_file()]
 
 
 def groups(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
