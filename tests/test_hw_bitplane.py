@@ -240,14 +240,18 @@ def test_a_million_vectors(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("target", ["xcup", "ecp5", "ice40"])
 @pytest.mark.parametrize("name", ["parallel", "weights", "both bipolar"])
-def test_the_estimate_is_what_yosys_counts_on_xilinx(name):
-    what, target = DESIGNS[name], load("xcup")
-    emitted = emit(what, target)
-    found = synthesis.synthesize(emitted.verilog, emitted.top, target)
-    told = costmodel.estimate(what, target)
-    assert (told.lut, told.ff, told.carry) == (found.lut, found.ff, found.carry)
-    assert abs(told.sites - found.sites) <= 2
+def test_the_estimate_is_what_yosys_counts(name, target):
+    what, technology = DESIGNS[name], load(target)
+    emitted = emit(what, technology)
+    found = synthesis.synthesize(emitted.verilog, emitted.top, technology)
+    told = costmodel.estimate(what, technology)
+    assert told.ff == found.ff
+    if target == "xcup":
+        assert (told.lut, told.carry) == (found.lut, found.carry)
+    assert abs(told.lut - found.lut) <= 0.04 * found.lut
+    assert abs(told.sites - found.sites) <= 0.04 * found.sites
 
 
 def test_sixteen_lanes_of_eight_bits_by_hand():

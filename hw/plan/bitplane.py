@@ -109,7 +109,10 @@ class Sequencer:
             return 1
         if not self.activation_bits:
             return 3 + weight + self.signs if self.weight_bits > 1 else 2 + self.signs
-        counters = 3 * weight + (2 + self.signs) * activation
+        if weight and activation:
+            counters = 3 * weight + (2 + self.signs) * activation
+        else:  # of one operand's planes, only what tells the last and, with signs, the first
+            counters = (1 + 2 * self.signs) * weight + (1 + self.signs) * activation
         doubles = self.weight_bits * self.activation_bits > 1
         return 2 + doubles + counters + 2 * self.signs
 
