@@ -25,8 +25,8 @@ from hw.plan.bitmod import (
     OutputMark,
     SequencerPlan,
     SpecialValuesPlan,
-    TermCells,
 )
+from hw.plan.bitmod_decode import TermCells
 from hw.plan.cells import Netlist
 
 GROUP = "bitmod"

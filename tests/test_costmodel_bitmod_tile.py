@@ -8,7 +8,8 @@ from costmodel.model import FORMULAS, estimate
 from hw.design import BitmodTile, from_record
 from hw.formats import parse_element
 from hw.plan import plan
-from hw.plan.bitmod import SequencerPlan, TermCells
+from hw.plan.bitmod import SequencerPlan
+from hw.plan.bitmod_decode import TermCells
 from hw.plan.bitmod_tile import SpecialBankPlan, TileColumnPlan, TileControlPlan
 from hw.rtl.bitmod_tile import SpecialBank, TileColumn, TileControl
 from hw.rtl.emit import emit

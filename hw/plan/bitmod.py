@@ -28,7 +28,7 @@ from hw.plan.bitmod_cells import (
     maximum_netlist,
     realign_netlist,
 )
-from hw.plan.bitmod_decode import select_netlist, special_netlist, weight_netlist
+from hw.plan.bitmod_decode import TermCells
 from hw.plan.cells import Netlist
 from hw.plan.float_sums import NEVER, plan_float_sum
 from hw.plan.floating import FloatAccumulatePlan
@@ -40,35 +40,6 @@ from hw.target import Target
 SCALING_CYCLES = SCALE_BITS
 CAPTURE_AND_ADD = 2
 LARGEST_FIELD = 31
-
-
-@dataclass(frozen=True, slots=True)
-class TermCells:
-    """A part of a term generator: `name` is select, special or weight.
-
-    Parameters
-    ----------
-    name
-        Which part.
-    datatypes, summed, packed
-        As in `TermGeneratorPlan`.
-
-    """
-
-    name: str
-    datatypes: tuple[str, ...]
-    summed: bool
-    packed: bool
-
-    @property
-    def netlist(self) -> Netlist:
-        """The cells."""
-        match self.name:
-            case "select":
-                return select_netlist(self.datatypes, self.summed)
-            case "special":
-                return special_netlist(self.summed)
-        return weight_netlist(self.datatypes, self.summed)
 
 
 @dataclass(frozen=True, slots=True)

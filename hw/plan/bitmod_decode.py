@@ -9,6 +9,7 @@ INT5 repeats its sign as the sixth bit.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 from hw.formats.bitmod_datatypes import BY_NAME, SPECIAL_BITS
@@ -176,3 +177,32 @@ def _booth(served: tuple[str, ...]) -> list[Lut]:
         function("some", ("below", "low", "high"), lambda b, lo, h: not b == lo == h),
         function("two", ("below", "low", "high"), lambda b, lo, h: b == lo != h),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class TermCells:
+    """A part of a term generator: `name` is select, special or weight.
+
+    Parameters
+    ----------
+    name
+        Which part.
+    datatypes, summed, packed
+        As in `hw.plan.bitmod.TermGeneratorPlan`.
+
+    """
+
+    name: str
+    datatypes: tuple[str, ...]
+    summed: bool
+    packed: bool
+
+    @property
+    def netlist(self) -> Netlist:
+        """The cells."""
+        match self.name:
+            case "select":
+                return select_netlist(self.datatypes, self.summed)
+            case "special":
+                return special_netlist(self.summed)
+        return weight_netlist(self.datatypes, self.summed)
