@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,10 @@ class Point:
         return None if value is None else value / self.macs_per_cycle
 
 
-def _array(activation: str) -> Callable[[float], dict[str, Any]]:
+def _array(activation: str, lanes: int = 1) -> Callable[[float], dict[str, Any]]:
     return lambda bits: {
         "kind": "array", "rows": SIDE, "columns": SIDE, "weight": WEIGHTS[bits],
-        "activation": activation, "accumulator": "exact:256", "specials": "ignore",
+        "activation": activation, "accumulator": "exact:256", "specials": "ignore", "lanes": lanes,
     }  # fmt: skip
 
 
@@ -120,6 +121,10 @@ CELLS = SIDE * SIDE
 FAMILIES = (
     Family("fixed", "made for one width", "int8", _array("int8"), lambda b: Fraction(CELLS)),
     Family(
+        "wide", f"made for one width, {PLANES} lanes", "int8", _array("int8", PLANES),
+        lambda b: Fraction(CELLS * PLANES),
+    ),
+    Family(
         "serial", f"bit-plane, weights serial, {PLANES} lanes", "int8", _planes("weight-serial"),
         lambda b: Fraction(CELLS * PLANES, _whole(b)),
     ),
@@ -132,6 +137,10 @@ FAMILIES = (
         lambda b: Fraction(CELLS * BITMOD_LANES, TERMS[b]),
     ),
     Family("fixed", "made for one width", "fp16", _array("fp16"), lambda b: Fraction(CELLS)),
+    Family(
+        "wide", f"made for one width, {BITMOD_LANES} lanes", "fp16",
+        _array("fp16", BITMOD_LANES), lambda b: Fraction(CELLS * BITMOD_LANES),
+    ),
     Family(
         "bitmod", "BitMoD tile", "fp16", _tile("fp16"),
         lambda b: Fraction(CELLS * BITMOD_LANES, TERMS[b]),
@@ -256,35 +265,37 @@ def _line(point: Point, families: Sequence[Family]) -> str:
 def crossings(points: Sequence[Point]) -> Iterator[str]:
     """Yield where organisations that serve all widths need less than those made for one.
 
-    Compared with the array made for the same width, and with the array for 8 bits, which serves
-    them all too, at its full rate.
+    Compared with the least of the arrays made for the same width, and with the least of those for
+    8 bits, which serve them all too, at their full rate.
     """
     for activation in ACTIVATIONS:
         local = [point for point in points if point.activation == activation]
-        fixed = {p.weight_bits: p for p in local if p.family == "fixed"}
-        others = (p.family for p in local if p.family != "fixed")
-        for family in dict.fromkeys(others):
-            for what in ("sites", "transistors"):
-                serial = {p.weight_bits: p for p in local if p.family == family}
-                own = _smaller(serial, fixed, what)
-                widest = dict.fromkeys(serial, fixed[max(fixed)])
-                yield (
-                    f"  {family} × {activation}, {what}: less than the array of the same width at "
-                    f"{_bits(own)}; less than the array of 8 bits at "
-                    f"{_bits(_smaller(serial, widest, what))}"
-                )
+        serving = dict.fromkeys(p.family for p in local if p.family not in ("fixed", "wide"))
+        for family, what in product(serving, ("sites", "transistors")):
+            serial = {p.weight_bits: p for p in local if p.family == family}
+            fixed: dict[float, float] = {}
+            for other in (p for p in local if p.family in ("fixed", "wide")):
+                least = fixed.get(other.weight_bits, float("inf"))
+                fixed[other.weight_bits] = min(least, _each(other, what))
+            if not fixed:
+                continue
+            widest = dict.fromkeys(serial, fixed[max(fixed)])
+            yield (
+                f"  {family} × {activation}, {what}: less than arrays of the same width at "
+                f"{_smaller(serial, fixed, what)}; less than arrays of 8 bits at "
+                f"{_smaller(serial, widest, what)}"
+            )
 
 
-def _smaller(serial: Mapping[float, Point], other: Mapping[float, Point], what: str) -> list[float]:
-    def each(point: Point) -> float:
-        found = point.per_mac(what)
-        return float("inf") if found is None else found
-
-    return [bits for bits in serial if bits in other and each(serial[bits]) < each(other[bits])]
+def _each(point: Point, what: str) -> float:
+    found = point.per_mac(what)
+    return float("inf") if found is None else found
 
 
-def _bits(widths: Sequence[float]) -> str:
-    return ", ".join(f"{bits:g}" for bits in widths) + " bits" if widths else "no width"
+def _smaller(serial: Mapping[float, Point], other: Mapping[float, float], what: str) -> str:
+    """Return the widths at which a count per MAC and cycle is below some limits."""
+    bits = [b for b in serial if b in other and _each(serial[b], what) < other[b]]
+    return ", ".join(f"{b:g}" for b in bits) + " bits" if bits else "no width"
 
 
 if __name__ == "__main__":

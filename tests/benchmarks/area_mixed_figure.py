@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 SIZES = LAYOUTS["wide"]
 LOOKS = {
     "fixed": Look("#0072B2", "s", "made for one width"),
+    "wide": Look("#56B4E9", "D", "made for one width, 8 or 4 lanes"),
     "serial": Look("#009E73", "^", "bit-plane, weights serial"),
     "planes": Look("#CC79A7", "v", "bit-plane, both serial"),
     "bitmod": Look("#D55E00", "o", "BitMoD tile"),
 }
 COUNTS = {"sites": "LUT sites", "transistors": "transistors"}
-_TICKS = tuple(ten * tick for ten in (1, 10, 100, 1000, 10000) for tick in (1, 2, 5))
+_TICKS = tuple(ten * tick for ten in (1, 10, 100, 1000, 10000) for tick in (1, 1.5, 2, 3, 5, 7))
 
 
 def save(points: Sequence[Point], families: Sequence[Family], folder: Path) -> list[Path]:
@@ -58,15 +59,15 @@ def draw(points: Sequence[Point]) -> Figure:
     for row, (what, unit) in zip(panels, COUNTS.items(), strict=True):
         for axes, activation in zip(row, activations, strict=True):
             _panel(axes, [p for p in points if p.activation == activation], what)
-            if axes is row[0]:
-                axes.set_ylabel(f"{unit} per MAC and cycle", fontsize=SIZES.small)
-            if row is panels[0]:
-                axes.set_title(f"activations {activation}", fontsize=SIZES.text, loc="left", pad=3)
-            if row is panels[-1]:
-                axes.set_xlabel("bits of a weight", fontsize=SIZES.small)
+        row[0].set_ylabel(f"{unit} per MAC and cycle", fontsize=SIZES.small)
+    for column, activation in zip(panels.T, activations, strict=True):
+        column[0].set_title(f"activations {activation}", fontsize=SIZES.text, loc="left", pad=3)
+        column[-1].set_xlabel("bits of a weight", fontsize=SIZES.small)
     used = {point.family for point in points}
     handles = [_handle(look) for key, look in LOOKS.items() if key in used]
-    handles.append(Line2D([], [], color=GREY, lw=0.9, ls=(0, (4, 3)), label="the array for 8 bits"))
+    handles.append(
+        Line2D([], [], color=GREY, lw=0.9, ls=(0, (4, 3)), label="the smallest array for 8 bits")
+    )
     figure.legend(
         handles=handles,
         loc="outside upper center",
@@ -87,8 +88,12 @@ def _panel(axes: Axes, points: Sequence[Point], what: str) -> None:
             continue
         values += [value for _, value in known]
         axes.plot(*zip(*known, strict=True), color=look.colour, marker=look.marker, ms=5, lw=1.2)
-        if key == "fixed":
-            axes.axhline(known[-1][1], color=GREY, lw=0.9, ls=(0, (4, 3)), zorder=1)
+    arrays = [p for p in points if p.family in ("fixed", "wide")]
+    widest = max((p.weight_bits for p in arrays), default=0)
+    limits = [p.per_mac(what) for p in arrays if p.weight_bits == widest]
+    known_limits = [limit for limit in limits if limit is not None]
+    if known_limits:
+        axes.axhline(min(known_limits), color=GREY, lw=0.9, ls=(0, (4, 3)), zorder=1)
     axes.set_yscale("log")
     low, high = min(values) / 1.25, max(values) * 1.25
     axes.set_ylim(low, high)
