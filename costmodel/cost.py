@@ -23,6 +23,8 @@ class Cost:
         Carry primitives (CARRY4, CCU2C, SB_CARRY).
     dsp
         Multiplier blocks.
+    bram
+        Memory blocks, each cell one: RAMB18 or RAMB36, DP16KD, SB_RAM40_4K.
 
     Numbers may be fractions where a formula is fitted; `Estimate` rounds the sum once.
     """
@@ -32,6 +34,7 @@ class Cost:
     ff: int = 0
     carry: int = 0
     dsp: int = 0
+    bram: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
@@ -40,6 +43,7 @@ class Cost:
             self.ff + other.ff,
             self.carry + other.carry,
             self.dsp + other.dsp,
+            self.bram + other.bram,
         )
 
     def __mul__(self, times: int) -> Cost:
@@ -49,6 +53,7 @@ class Cost:
             self.ff * times,
             self.carry * times,
             self.dsp * times,
+            self.bram * times,
         )
 
 

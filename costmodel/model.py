@@ -18,6 +18,7 @@ from costmodel.compressor import compressor
 from costmodel.cost import Cost, grained, total
 from costmodel.floating import float_accumulate, float_lane, scale_sum
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
+from costmodel.memory import MEMORY_FORMULAS
 from costmodel.merged import merged_accumulate, merged_lane_cells, merged_lane_glue, merged_row
 from costmodel.merged_window import (
     maximum,
@@ -99,6 +100,7 @@ FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
     PackedChain: (("DSP chain", packed_chain),),
     **BITMOD_FORMULAS,
     **BITMOD_TILE_FORMULAS,
+    **MEMORY_FORMULAS,
     **PLANE_FORMULAS,
 }
 """The formulas of each type of part, with the names they have in a breakdown."""
@@ -135,6 +137,8 @@ class Estimate:
         Record of the design.
     breakdown
         Lines by kind of part; they add up but for rounding.
+    bram
+        Memory blocks, as in `costmodel.cost.Cost`: 0 of designs without memories.
     transistors, gates
         On the target asic (`costmodel.asic`), where LUTs, sites, carry and DSP blocks are 0.
 
@@ -148,12 +152,14 @@ class Estimate:
     target: str
     design: dict[str, Any]
     breakdown: tuple[Part, ...]
+    bram: int = 0
     transistors: int = 0
     gates: int = 0
 
     def to_record(self) -> dict[str, Any]:
         """Return the estimate as plain JSON values."""
         names = ("lut", "sites", "ff", "carry", "dsp", "target", "design")
+        names += ("bram",) if self.bram else ()
         names += ("transistors", "gates") if self.transistors else ()
         return {name: getattr(self, name) for name in names}
 
@@ -207,6 +213,7 @@ def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
         ff=whole.ff,
         carry=whole.carry,
         dsp=whole.dsp,
+        bram=whole.bram,
         target=built.target.label,
         design=built.design.to_record(),
         breakdown=tuple(

@@ -24,6 +24,8 @@ from hw.target import ASIC, Target, load
 CMOS = "cmos"
 """Another name of the target that counts transistors of static CMOS gates; see `hw.asic`."""
 CACHE_VERSION = "1"
+MEMORY_BLOCKS = 'ram_style = "block"'
+"""What a text says that asks for memory blocks; without it there are none."""
 
 _TRANSISTORS = {
     "$_NOT_": 2,
@@ -290,7 +292,10 @@ def _flow(job: Job) -> list[str]:
     target = load(job.target)
     switch = target.use_dsp if job.dsp else target.no_dsp
     command = " ".join(word for word in (target.synthesis, switch) if word)
-    if not command.startswith("synth_xilinx") or job.dsp or job.sources:
+    blocks = MEMORY_BLOCKS in job.verilog
+    if blocks:
+        command = command.replace(" -nobram", "")
+    if not command.startswith("synth_xilinx") or job.dsp or job.sources or blocks:
         return [f"{command} -top {job.top}"]
     return _short_xilinx(command, job.top)
 

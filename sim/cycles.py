@@ -24,6 +24,7 @@ MODULES: dict[str, str] = {
     "bitplane": "sim.bitplane",
     "bitmod": "sim.bitmod",
     "bitmodtile": "sim.bitmod_tile",
+    "memory": "sim.memory",
 }
 """By kind of design: the module with ``stimulus(design, vectors, seed, thorough)``."""
 

@@ -11,6 +11,7 @@ from hw.design.bitplane import BitPlane
 from hw.design.bitmod import BitmodPe
 from hw.design.bitmod_tile import BitmodTile
 from hw.design.checks import within
+from hw.design.memory import Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,5 +162,6 @@ _CLASSES = (
     BitPlane,
     BitmodPe,
     BitmodTile,
+    Memory,
 )
 KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}

@@ -9,6 +9,7 @@ from hw.design import SerialDesign
 from hw.plan.bitmod import plan_bitmod
 from hw.plan.bitmod_tile import plan_bitmod_tile
 from hw.plan.bitplane import plan_bitplane
+from hw.plan.memory import plan_memory
 from hw.plan.serial import SerialCorePlan
 from hw.target import Target
 
@@ -16,6 +17,7 @@ PLANNERS: dict[str, Callable[[Any, Target], SerialCorePlan]] = {
     "bitplane": plan_bitplane,
     "bitmod": plan_bitmod,
     "bitmodtile": plan_bitmod_tile,
+    "memory": plan_memory,
 }
 """By kind."""
 

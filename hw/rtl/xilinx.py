@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
 
-from hw.rtl import dsp48
+from hw.rtl import dsp48, memory
 from hw.rtl.library import Library
 
 Function = Callable[..., object]
@@ -63,12 +63,15 @@ endmodule
 
 def models(prefix: str, used: frozenset[str]) -> str:
     """Return the Verilog of the modules a design instantiates."""
-    return "".join(
-        _MODELS[kind].format(name=prefix + kind)
-        if kind in _MODELS
-        else dsp48.model(kind, prefix + kind)
-        for kind in sorted(used)
-    )
+    return "".join(_model(kind, prefix + kind) for kind in sorted(used))
+
+
+def _model(kind: str, name: str) -> str:
+    if kind in _MODELS:
+        return _MODELS[kind].format(name=name)
+    if kind.startswith(memory.PREFIX):
+        return memory.model(kind, name)
+    return dsp48.model(kind, name)
 
 
 def native(platform: object) -> Library | None:
