@@ -60,7 +60,10 @@ FLOORS = {
     ),
     "sweeps": (
         ("hw", "sim", "costmodel"),
-        ("amaranth", "numpy", "yaml", "matplotlib", "sklearn", "torch", "safetensors"),
+        (
+            *("amaranth", "numpy", "yaml", "matplotlib", "scipy", "sklearn", "torch"),
+            *("safetensors", "onnx", "optuna", "plotly", "distributed"),
+        ),
     ),
     "macloom": (("hw", "sim", "costmodel", "sweeps"), ("amaranth", "numpy")),
 }
