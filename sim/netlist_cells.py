@@ -199,10 +199,8 @@ _GOWIN_MUXES = {"MUX2", *(f"MUX2_LUT{size}" for size in range(5, 9))}
 
 
 def _simple(kind: str, name: str, pins: Pins, given: Parameters) -> Iterator[Part]:
-    if kind in _GOWIN_MUXES:
-        ports, output, table = ("I0", "I1", "S0"), "O", _MUX
-    else:
-        ports, output, table = _SIMPLE[kind]
+    mux: tuple[tuple[str, ...], str, int] = (("I0", "I1", "S0"), "O", _MUX)
+    ports, output, table = mux if kind in _GOWIN_MUXES else _SIMPLE[kind]
     yield Gate(pins[output][0], tuple(pins[port][0] for port in ports), table, Kind.LOGIC)
 
 

@@ -143,7 +143,7 @@ def _ordered(
     """Return the gates and registers below some outputs; gates depth first, operands first."""
     order: list[Gate] = []
     kept: list[Register] = []
-    done: set[Net] = {"0", "1", "x", "z"} | inputs
+    done: set[Net] = {"0", "1", "x", "z", *inputs}
     begun: set[Net] = set()
     roots = list(outputs)
     for root in roots:  # grows by what registers read
