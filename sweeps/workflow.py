@@ -185,7 +185,8 @@ def estimate(
     -------
     Plain JSON values: `lut`, `sites`, `ff`, `carry`, `dsp`, `target`, `design` (its structure
     settled), `expected_error` of its LUTs (see `costmodel.expected`; None where nothing is known),
-    and with `breakdown` the `parts` (name, count and cost of each kind).
+    `clock` (see `costmodel.timing.Clock`; None where there is no model), and with `breakdown` the
+    `parts` (name, count and cost of each kind).
 
     Raises
     ------
@@ -207,19 +208,37 @@ def estimate(
             f"{'; '.join(error.outside)}; extrapolate (--extrapolate) takes it with a wider error"
         )
     record["expected_error"] = error and error.to_record()
+    stage_ns = None
     if settled.pipeline:
-        record |= _registers(settled, technology, record)
+        from hw import rtl
+
+        emitted = rtl.emit(settled, technology).record
+        stage_ns = emitted["path_ns"]
+        record |= _registers(settled, emitted, technology, record)
+    record["clock"] = _clock(settled, technology, stage_ns)
     if breakdown:
         record["parts"] = [asdict(part) for part in found.breakdown]
     return record
 
 
-def _registers(design: Design, target: Target, record: dict[str, Any]) -> dict[str, Any]:
+def _clock(design: Design, target: Target, stage_ns: float | None) -> dict[str, Any] | None:
+    """Return the clock by formula, None where the model has none."""
+    from costmodel.timing import clock
+    from hw.plan import plan
+
+    try:
+        return asdict(clock(plan(design, target), stage_ns))
+    except ValueError:
+        return None
+
+
+def _registers(
+    design: Design, emitted: dict[str, Any], target: Target, record: dict[str, Any]
+) -> dict[str, Any]:
     """Return the counts of a record with the pipeline registers of the emitted design."""
     from costmodel.pipeline import pipeline_registers
-    from hw import rtl
 
-    chains = rtl.emit(design, target).record["pipeline_chains"]
+    chains = emitted["pipeline_chains"]
     added = pipeline_registers({int(length): n for length, n in chains.items()}, target)
     return {
         "sites": record["sites"] + round(added.sites),
