@@ -236,6 +236,18 @@ def _sweep(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+def _sensitivity(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_layers import declare_sensitivity
+
+    declare_sensitivity(parser)
+
+
+def _allocate(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_layers import declare_allocate
+
+    declare_allocate(parser)
+
+
 def _plot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("points", type=Path, metavar="POINTS.csv", help="of `macloom sweep`")
     parser.add_argument(
@@ -293,6 +305,16 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
     ),
     "cast": ("numbers of a file to a format, as codes", "sweeps.commands_cast:cast", _cast),
     "sweep": ("accuracy and area of many formats", "sweeps.commands_sweep:sweep", _sweep),
+    "sensitivity": (
+        "what each layer loses in each format",
+        "sweeps.commands_layers:sensitivity",
+        _sensitivity,
+    ),
+    "allocate": (
+        "a format for each layer within budgets, exactly",
+        "sweeps.commands_layers:allocate",
+        _allocate,
+    ),
     "plot": ("draw the points of a sweep", "sweeps.commands_sweep:plot", _plot),
     "performance": (
         "a whole network on accelerators, by formula",
