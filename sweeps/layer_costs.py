@@ -92,7 +92,8 @@ def macs(network: Network) -> Values:
 def shares(network: Network) -> Values:
     """Return each multiplying node's share of all MACs."""
     each = macs(network)
-    return each / each.sum()
+    found: Values = each / each.sum()
+    return found
 
 
 def unit_design(network: Network, node: Node, pair: Pair) -> Design:
