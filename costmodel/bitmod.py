@@ -7,12 +7,10 @@ ratio tells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from costmodel.chain import Row, function_luts, is_chain, row_cost
-from costmodel.coefficients import Coefficients
+from costmodel.coefficients import Coefficients, Formulas
 from costmodel.cost import Cost, luts
 from costmodel.merged import netlist_cost
 from costmodel.rows import dual_row, operand_wire, sum_row
@@ -123,7 +121,7 @@ def output_mark(plan: OutputMark, target: Coefficients) -> Cost:
     return Cost(ff=plan.ff)
 
 
-BITMOD_FORMULAS: dict[type, tuple[tuple[str, Callable[[Any, Coefficients], Cost]], ...]] = {
+BITMOD_FORMULAS: Formulas = {
     BitmodCells: (("element", bitmod_cells),),
     BitmodRow: (("element", bitmod_row),),
     BitmodElementPlan: (("element", bitmod_element),),

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from costmodel.accumulate import accumulate
 from costmodel.chain import Row, row_cost
-from costmodel.coefficients import Coefficients
+from costmodel.coefficients import Coefficients, Formulas
 from costmodel.cost import Cost, luts
 from costmodel.floating import float_accumulate
 from costmodel.rows import operand_wire
@@ -76,7 +74,7 @@ def output_step(plan: OutputStepPlan, target: Coefficients) -> Cost:
     return Cost(whole.lut - 1, whole.sites - 1, 0, whole.carry)
 
 
-BITMOD_TILE_FORMULAS: dict[type, tuple[tuple[str, Callable[[Any, Coefficients], Cost]], ...]] = {
+BITMOD_TILE_FORMULAS: Formulas = {
     SpecialBankPlan: (("special values", special_bank),),
     TileControlPlan: (("tile control", tile_control),),
     TileColumnPlan: (("dequantiser of a column", tile_column),),

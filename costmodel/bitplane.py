@@ -12,7 +12,7 @@ from functools import cache
 from importlib.resources import files
 
 from costmodel.chain import Row, Wire, function_luts, is_chain, row_cost
-from costmodel.coefficients import Coefficients
+from costmodel.coefficients import Coefficients, Formulas
 from costmodel.cost import Cost, luts
 from costmodel.rows import dual_row, narrow_luts, operand_wire
 from hw.plan.bitplane import PlaneAccumulate, PlaneOffset, Sequencer
@@ -133,7 +133,7 @@ def _measured() -> dict[tuple[str, str], Cost]:
     }
 
 
-PLANE_FORMULAS = {
+PLANE_FORMULAS: Formulas = {
     PlaneRow: (("plane row", plane_row),),
     PlaneCount: (("plane count", plane_count),),
     PlaneAccumulate: (("accumulator", plane_accumulate),),

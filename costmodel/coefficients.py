@@ -7,10 +7,13 @@ is missing is an error, never 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from costmodel.cost import Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class Coefficients:
                 f"the cost model of {self.target} has no coefficients {group}.{name}"
             ) from None
         return tuple(float(number) for number in value["value"])
+
+
+Formula = Callable[[Any, Coefficients], Cost]
+Formulas = Mapping[type, tuple[tuple[str, Formula], ...]]
+"""The formulas of types of parts, with the names they have in a breakdown."""
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from costmodel.coefficients import Coefficients
+from costmodel.coefficients import Coefficients, Formulas
 from costmodel.cost import Cost, luts
 from hw.plan.memory import MemoryBank, MemoryControl
 
@@ -24,7 +24,7 @@ def memory_control(plan: MemoryControl, target: Coefficients) -> Cost:
     return luts(1)
 
 
-MEMORY_FORMULAS = {
+MEMORY_FORMULAS: Formulas = {
     MemoryBank: (("block", memory_bank),),
     MemoryControl: (("write control", memory_control),),
 }

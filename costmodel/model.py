@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from costmodel.array import array_shell
 from costmodel.bitmod import BITMOD_FORMULAS
 from costmodel.bitmod_tile import BITMOD_TILE_FORMULAS
 from costmodel.bitplane import PLANE_FORMULAS
-from costmodel.coefficients import Coefficients
+from costmodel.coefficients import Coefficients, Formulas
 from costmodel.compressor import compressor
 from costmodel.cost import Cost, grained, total
 from costmodel.floating import float_accumulate, float_lane, scale_sum
@@ -63,9 +63,7 @@ from hw.plan import (
 )
 from hw.target import ASIC, Target
 
-Formula = Callable[[Any, Coefficients], Cost]
-
-FORMULAS: dict[type, tuple[tuple[str, Formula], ...]] = {
+FORMULAS: Formulas = {
     LanePlan: (
         ("unpack", lane_glue),
         ("product", lane_product),
@@ -158,7 +156,7 @@ class Estimate:
 
     def to_record(self) -> dict[str, Any]:
         """Return the estimate as plain JSON values."""
-        names = ("lut", "sites", "ff", "carry", "dsp", "target", "design")
+        names: tuple[str, ...] = ("lut", "sites", "ff", "carry", "dsp", "target", "design")
         names += ("bram",) if self.bram else ()
         names += ("transistors", "gates") if self.transistors else ()
         return {name: getattr(self, name) for name in names}
