@@ -1,6 +1,6 @@
 """Floor 4: what the activity formula is fitted on and judged by, written as data of `costmodel`.
 
-``python -m sweeps.activity TARGET…`` draws designs by the seeds of ``specs/activity_designs.yaml``,
+``python -m sweeps.activity TARGET…`` draws designs by the seeds of ``activity_designs.yaml``,
 maps them, counts the toggles of their netlists under each operand stream, and fits. Netlists are
 cached, so that an interrupted run goes on.
 
@@ -46,8 +46,8 @@ from sweeps.calibrate import to_csv
 from sweeps.files import write_whole
 from sweeps.streams import NAMES, OperandStream, operand_stream
 
-SPEC = Path(__file__).parent / "specs" / "activity_designs.yaml"
 DATA = Path(costmodel.__file__).parent / "data"
+SPEC = DATA / "activity_designs.yaml"
 FITTED, JUDGED = "fitted", "judged"
 SAMPLED = 32
 """Streams that word statistics are taken from."""
@@ -129,10 +129,13 @@ def _weighted(source: random.Random, shares: dict[str, int]) -> str:
 def statistics_of(design: Design, stream: OperandStream) -> Statistics:
     """Return the word statistics of some of a stream's steps: nothing is simulated.
 
-    The statistics follow from 32 of the streams, evenly chosen.
+    The statistics follow from 32 of the streams, evenly chosen; of an array or tile from its first
+    cell.
     """
     chosen = slice(None, None, max(1, len(stream.last) // SAMPLED))
-    weights, activations = (c[chosen][:SAMPLED] for c in (stream.weight, stream.activation))
+    weights, activations = (
+        codes[chosen][:SAMPLED, :, : design.lanes] for codes in (stream.weight, stream.activation)
+    )
     products = _integers(design.weight)[weights] * _integers(design.activation)[activations]
     sums, bits = products.sum(axis=2), design.product_bits
     wide = bits + max(0, (design.lanes - 1).bit_length())
