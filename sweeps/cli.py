@@ -248,6 +248,12 @@ def _allocate(parser: argparse.ArgumentParser) -> None:
     declare_allocate(parser)
 
 
+def _recommend(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_recommend import declare
+
+    declare(parser)
+
+
 def _plot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("points", type=Path, metavar="POINTS.csv", help="of `macloom sweep`")
     parser.add_argument(
@@ -314,6 +320,11 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
         "a format for each layer within budgets, exactly",
         "sweeps.commands_layers:allocate",
         _allocate,
+    ),
+    "recommend": (
+        "the best design for a network within limits",
+        "sweeps.commands_recommend:recommend",
+        _recommend,
     ),
     "plot": ("draw the points of a sweep", "sweeps.commands_sweep:plot", _plot),
     "performance": (

@@ -93,12 +93,16 @@ def open_study(arguments: argparse.Namespace) -> Study:
     if arguments.formats:
         pairs = layer_costs.parse_pairs(arguments.formats)
     else:
-        nodes = network.multiplying
-        sides = ((node.name, side) for node in nodes for side in range(len(node.inputs)))
-        negative = any(bool((engine.samples(name, side) < 0).any()) for name, side in sides)
-        sign = "int" if negative else "uint"
+        sign = "int" if has_negative_inputs(engine) else "uint"
         pairs = layer_costs.parse_pairs(",".join(f"int{n}×{sign}{n}" for n in _WIDTHS))
     return Study(engine, pairs, arguments.scales, chosen)
+
+
+def has_negative_inputs(engine: Engine) -> bool:
+    """Tell whether a multiplying node has a negative input on the training inputs."""
+    nodes = engine.network.multiplying
+    sides = ((node.name, side) for node in nodes for side in range(len(node.inputs)))
+    return any(bool((engine.samples(name, side) < 0).any()) for name, side in sides)
 
 
 def measure(study: Study, method: str = "one-layer") -> Sensitivity:

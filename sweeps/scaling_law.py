@@ -66,19 +66,14 @@ class Training:
     @property
     def plain_loss(self) -> float:
         """Loss (nats per token) without quantisation: the first three terms."""
-        return (
-            PARAMETERS["n"] / self.parameters ** PARAMETERS["alpha"]
-            + TOKENS["d"] / self.tokens ** TOKENS["beta"]
-            + FLOOR
-        )
+        capacity = PARAMETERS["n"] / self.parameters ** PARAMETERS["alpha"]
+        data = TOKENS["d"] / self.tokens ** TOKENS["beta"]
+        return float(capacity + data + FLOOR)
 
     @property
     def _pressure(self) -> float:
-        return (
-            self.tokens ** TOKENS["beta"]
-            / self.parameters ** PARAMETERS["alpha"]
-            * math.log2(self.block)
-        )
+        ratio = self.tokens ** TOKENS["beta"] / self.parameters ** PARAMETERS["alpha"]
+        return float(ratio * math.log2(self.block))
 
 
 def loss(training: Training, exponent_bits: float, fraction_bits: float) -> float:
