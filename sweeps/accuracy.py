@@ -56,6 +56,8 @@ class Case:
         Products per accumulator step; matters to accumulators that saturate, align or round.
     network, dataset : str
         Names of what is shipped, or the path of a network file.
+    inputs : int or None
+        How many of the held-out inputs, the first ones; all if None.
     """
 
     weight: str
@@ -67,6 +69,7 @@ class Case:
     lanes: int = DEFAULT_LANES
     network: str = "digits_cnn"
     dataset: str = "digits"
+    inputs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ def evaluate_case(case: Case) -> Accuracy:
 
 def evaluate(engine: Engine, case: Case) -> Accuracy:
     """Accuracy of one case on an engine's own network and labelled images; errors as above."""
+    if engine.dataset.metric != "accuracy":
+        raise ValueError(f"{case.dataset} is judged by {engine.dataset.metric}, not by accuracy")
     scores = evaluate_scores(engine, case)
     return Accuracy(
         correct=int(scores.quantised.sum()),
@@ -137,6 +142,12 @@ def evaluate(engine: Engine, case: Case) -> Accuracy:
         float_correct=int(scores.floating.sum()),
         method=scores.method,
     )
+
+
+def score_case(case: Case) -> tuple[str, "Scores"]:
+    """The metric of a case's data set, and its scores: as `evaluate_case`, for any data set."""
+    engine = _engine(case.network, case.dataset)
+    return engine.dataset.metric, evaluate_scores(engine, case)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,8 +168,15 @@ class Scores:
 
 
 def evaluate_scores(engine: Engine, case: Case, most: int | None = None) -> Scores:
-    """Scores of one case on the held-out inputs, or the first `most` of them; errors as above."""
+    """Scores of one case on its held-out inputs, or the first `most` of them; errors as above."""
     method = case.method
+    most = case.inputs if most is None else most
+    available = len(engine.dataset.held_out)
+    if case.inputs is not None and not 1 <= case.inputs <= available:
+        raise ValueError(
+            f"inputs must lie in 1..{available}, the held-out inputs of {case.dataset}, "
+            f"not {case.inputs}"
+        )
     if method == BEST:
         method = best_method(engine, case)
     held_out = engine.dataset.held_out[:most]

@@ -72,6 +72,8 @@ def plot(arguments: argparse.Namespace) -> int:
         chosen = [point for point in points if point.target == target]
         local = [peer for peer in peers if peer.target == target]
         paths += _draw(chosen, stem.with_name(name), local)
+    if len(targets) > 1:
+        paths.append(_draw_together(points, stem, peers))
     if arguments.json:
         print(json_text({"points": len(points), "files": [str(path) for path in paths]}))
     else:
@@ -90,21 +92,43 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def front_table(front: Sequence[Point]) -> str:
-    """Return the front points for people, smallest first: area beside accuracy."""
-    chosen = [p for p in front if p.accuracy_percent >= _LEAST_ACCURACY_PERCENT] or front
-    rows = [("weight × activation", "accuracy %", "95 % interval", "sites/lane", "measured")]
-    for point in sorted(chosen, key=lambda point: (point.target, point.sites_per_lane)):
+    """Return the front points for people, smallest first: area beside accuracy.
+
+    Under the table: which of them a paired bootstrap does not tell from the best.
+    """
+    good = [p for p in front if p.metric != "accuracy" or p.value >= _LEAST_ACCURACY_PERCENT]
+    chosen = good or front
+    if not chosen:
+        return "no points"
+    texts = []
+    for target in dict.fromkeys(point.target for point in chosen):
+        own = [point for point in chosen if point.target == target]
+        own.sort(key=lambda point: point.sites_per_lane)
+        texts += [f"{target}:"] if len({point.target for point in chosen}) > 1 else []
+        texts.append(_front_of_target(own))
+    return "\n".join(texts)
+
+
+def _front_of_target(front: Sequence[Point]) -> str:
+    metric = front[0].judged
+    rows = [("weight × activation", metric.heading, "95 % interval", "sites/lane", "measured")]
+    for point in front:
         measured = point.sites_per_lane_measured
+        low, high = point.interval
         rows.append(
             (
                 f"{point.weight} × {point.activation}",
-                f"{point.accuracy_percent:.1f}",
-                f"{point.accuracy_low_percent:.1f} … {point.accuracy_high_percent:.1f}",
+                metric.text(point.value),
+                f"{metric.text(low)} … {metric.text(high)}",
                 f"{point.sites_per_lane:.1f}",
                 "-" if measured is None else f"{measured:.1f}",
             )
         )
-    return table(rows)
+    best = min(front, key=lambda point: point.loss)
+    same = [point.pair for point in front if point.indistinct_from_best and point is not best]
+    if not same:
+        return table(rows)
+    return f"{table(rows)}\nnot told from {best.pair} by a paired bootstrap: {', '.join(same)}"
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -143,6 +167,15 @@ def _draw(points: Sequence[Point], path: Path, peers: Sequence[Peer] = ()) -> Se
         raise ValueError(f"a figure is one of {', '.join(_SUFFIXES)}, not {path.suffix!r}")
     write_whole(path, render(points, path.suffix[1:], peers=peers))
     return [path]
+
+
+def _draw_together(points: Sequence[Point], path: Path, peers: Sequence[Peer]) -> Path:
+    """Draw a panel per target in one file, a PNG unless the suffix asks for another kind."""
+    from sweeps.plot import render_targets
+
+    path = path if path.suffix else path.with_name(f"{path.name}.png")
+    write_whole(path, render_targets(points, path.suffix[1:], peers))
+    return path
 
 
 __all__: list[Any] = ["demo", "front_table", "plot", "sweep", "table"]

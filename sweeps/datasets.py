@@ -12,6 +12,8 @@ from sweeps.arrays import Arrays, read_arrays, write_arrays
 
 DATA = Path(__file__).parent / "data"
 NAMES = ("digits", "kjv")
+METRICS = {"digits": "accuracy", "kjv": "bits_per_byte"}
+"""What shipped data sets are judged by: their `metric`, without reading them."""
 WHAT = "a data set file of macloom"
 
 

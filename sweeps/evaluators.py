@@ -26,10 +26,12 @@ ACCURACY_SOURCES = (
         for name in (
             "accuracy",
             "arrays",
+            "bootstrap",
             "datasets",
             "elementwise",
             "inference",
             "layers",
+            "metrics",
             "models",
             "onnx_constants",
             "onnx_graph",
@@ -51,10 +53,22 @@ ESTIMATE_SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What a sweep must know of a network: its largest sum, and digests of what it is made of."""
+    """What a sweep must know of a network and its data.
+
+    Parameters
+    ----------
+    terms
+        Products in the largest sum.
+    digest
+        Of the files of both.
+    metric
+        What results are judged by, one of `sweeps.metrics.METRICS`.
+
+    """
 
     terms: int
     digest: str
+    metric: str = "accuracy"
 
 
 Measure = Callable[[Sequence[Design], str, int | None, Any], list[Mapping[str, Any]]]
@@ -70,8 +84,7 @@ class Evaluators:
     network
         (network, data set) → `Network`.
     accuracy
-        Record with the fields of `sweeps.accuracy.Case` → `correct`, `images`, `float_correct`,
-        `method`, `accuracy_low`, `accuracy_high` (shares 0..1).
+        Record with the fields of `sweeps.accuracy.Case` → what `sweeps.metrics.summary` says.
     estimate
         Record with `design` and `target` → `structure`, `lut`, `sites`, `ff`, `carry`, `dsp`.
     measure
@@ -115,23 +128,15 @@ def describe_network(name: str, dataset: str) -> Network:
     file = Path(name) if own else models.DATA / f"{name}.npz"
     data = Path(dataset) if dataset.endswith(".npz") else datasets.DATA / f"{dataset}.npz"
     digest = hashlib.sha256(file.read_bytes() + data.read_bytes()).hexdigest()[:16]
-    return Network(network.largest_fan_in, digest)
+    return Network(network.largest_fan_in, digest, datasets.load_dataset(dataset).metric)
 
 
 def accuracy(record: Record) -> Record:
-    """Accuracy of a pair in the golden arithmetic (`sweeps.accuracy.evaluate_case`)."""
-    from sweeps.accuracy import Case, evaluate_case
+    """What a pair of formats makes of a network in the golden arithmetic, by its data's metric."""
+    from sweeps.accuracy import Case, score_case
+    from sweeps.metrics import summary
 
-    result = evaluate_case(Case(**{k: v for k, v in record.items() if k != "digest"}))
-    low, high = result.interval
-    return {
-        "correct": result.correct,
-        "images": result.total,
-        "float_correct": result.float_correct,
-        "method": result.method,
-        "accuracy_low": low,
-        "accuracy_high": high,
-    }
+    return summary(*score_case(Case(**{k: v for k, v in record.items() if k != "digest"})))
 
 
 def estimate(record: Record) -> Record:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -16,14 +16,17 @@ from hw import target
 from sweeps.looks import GREY, Layout
 from sweeps.points import Point, front_numbers
 
-OBJECTIVES = ("error_percent", "sites_per_lane")
 LEAST_ACCURACY_PERCENT = 80.0
 """The frame ends here, or 20 below the float network if that is less."""
 
 BEYOND_FRONT = 5.0
 """The frame ends at this multiple of the front's largest area."""
 
+MOST_BITS = 1.6
+"""The frame of bits per byte ends at this multiple of the float network's."""
+
 _NOISE_PERCENT = 1.0
+_NOISE_BITS = 0.02
 _ACCURACY_TICKS = (0, 20, 40, 50, 60, 70, 80, 85, 90, 93, 95, 96, 97, 98, 99, 99.5, 100)
 _AREA_TICKS = tuple(m * 10**e for e in range(5) for m in (1, 1.5, 2, 3, 5, 7))
 
@@ -44,24 +47,44 @@ def unstretched(place: Any) -> Any:
     return 100 + _NOISE_PERCENT - np.exp(-np.asarray(place))
 
 
-def set_frame(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:
-    """Scale and name the axes; say how many points lie outside."""
+def objectives(points: Sequence[Point]) -> tuple[str, str]:
+    """The two objectives of a figure: the metric's, and area."""
+    return points[0].judged.objective, "sites_per_lane"
+
+
+def best_points(points: Sequence[Point]) -> list[Point]:
+    """The front of a figure's points, from large and good to small."""
+    return (
+        [points[number] for number in front_numbers(points, objectives(points))] if points else []
+    )
+
+
+def is_shown(axes: Axes, point: Point) -> bool:
+    """Whether a point is good enough for the frame."""
+    bottom, top = axes.get_ylim()
+    return point.value >= bottom if top > bottom else point.value <= bottom
+
+
+def set_frame(
+    axes: Axes, points: Sequence[Point], sizes: Layout, together: Sequence[Point] = ()
+) -> None:
+    """Scale and name the axes, better is up; say how many points lie outside.
+
+    `together` are the points of all panels, which share the scale upwards; `points` if none.
+    """
+    _set_upward(axes, together or points)
     area = np.array([point.sites_per_lane for point in points])
-    accuracy = np.array([point.accuracy_percent for point in points])
-    bottom = _bottom(points, accuracy)
-    shown = [point for point in points if point.accuracy_percent >= bottom]
-    last = max(shown[number].sites_per_lane for number in front_numbers(shown, OBJECTIVES))
+    good = np.array([is_shown(axes, point) for point in points])
+    shown = [point for point, inside in zip(points, good, strict=True) if inside] or points
+    last = max(point.sites_per_lane for point in best_points(shown))
     left = min(point.sites_per_lane for point in shown) / sizes.left_margin
     right = max(min(area.max() * 1.15, last * BEYOND_FRONT), left * 2)
     axes.set_xscale("log")
-    axes.set_yscale("function", functions=(stretched, unstretched))
     axes.set_xlim(left, right)
-    axes.set_ylim(bottom, 100.2)
-    outside = int(((area < left) | (area > right) | (accuracy < bottom)).sum())
+    outside = int(((area < left) | (area > right) | ~good).sum())
     if outside:
         _note_outside(axes, outside, sizes)
     _ticks(axes.xaxis, _AREA_TICKS)
-    _ticks(axes.yaxis, _ACCURACY_TICKS)
     axes.tick_params(labelsize=sizes.small, length=2.5, width=0.6, colors="#333333")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -70,11 +93,53 @@ def set_frame(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:
     axes.grid(color="#e6e6e6", linewidth=0.5)
     axes.set_axisbelow(True)
     axes.set_xlabel(_area_title(points, sizes), fontsize=sizes.text)
-    axes.set_ylabel(f"Accuracy on {points[0].images} held-out images (%)", fontsize=sizes.text)
+    title = points[0].judged.title.format(inputs=points[0].inputs)
+    axes.set_ylabel(title, fontsize=sizes.text)
+
+
+def _set_upward(axes: Axes, points: Sequence[Point]) -> None:
+    values = np.array([point.value for point in points])
+    if points[0].metric == "accuracy":
+        axes.set_yscale("function", functions=(stretched, unstretched))
+        axes.set_ylim(_bottom(points, values), 100.2)
+        _ticks(axes.yaxis, _ACCURACY_TICKS)
+        return
+    # Logarithmic in the bits lost, linear within what the held-out contexts do not resolve.
+    base = points[0].float_value
+    best = min(float(values.min()), *points[0].float_interval)
+    noise = max(2 * (base - best), _NOISE_BITS)
+
+    def forward(bits: Any) -> Any:
+        return np.log(np.maximum(np.asarray(bits) - base, -0.9 * noise) + noise)
+
+    def back(place: Any) -> Any:
+        return np.exp(np.asarray(place)) - noise + base
+
+    least = base * MOST_BITS
+    if values.min() > least:
+        least = float(values.min()) * 1.3
+    bottom = min(least, max(float(values.max()) * 1.05, base + 2 * noise))
+    axes.set_yscale("function", functions=(forward, back))
+    axes.set_ylim(bottom, base - 0.65 * noise)
+    _ticks(axes.yaxis, round_ticks(base - 0.65 * noise, bottom, forward))
+
+
+def round_ticks(
+    low: float, high: float, forward: Callable[[Any], Any], most: int = 9
+) -> list[float]:
+    """Round numbers from `low` to `high` that stand apart on a scale, the roundest first."""
+    apart = abs(forward(high) - forward(low)) / most
+    found: list[float] = []
+    for step in (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01):
+        for number in range(int(np.ceil(low / step)), int(high / step) + 1):
+            value = round(number * step, 2)
+            if all(abs(forward(value) - forward(other)) >= apart for other in found):
+                found.append(value)
+    return sorted(found)
 
 
 def _bottom(points: Sequence[Point], accuracy: Numbers) -> float:
-    least = min(LEAST_ACCURACY_PERCENT, points[0].float_accuracy_percent - 20)
+    least = min(LEAST_ACCURACY_PERCENT, points[0].float_value - 20)
     if accuracy.max() < least:
         least = float(accuracy.max()) - 20
     return max(least, float(accuracy.min()) - 2, 0.0)

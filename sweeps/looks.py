@@ -37,7 +37,7 @@ class Layout:
     legend_columns, title_characters
         Columns of the legend, and where axis titles are wrapped.
     most_labels
-        Front points that are named, the most accurate first.
+        Front points that are named, the best first.
     left_margin
         The area axis begins at the least area divided by this.
     dpi
@@ -62,3 +62,7 @@ LAYOUTS = {
     "column": Layout(3.5, 3.4, 6.4, 5.8, 2.2, 2, 58, 12, 1.7, 400),
 }
 """`wide`: a README, or two columns of a paper; `column`: one column."""
+
+PANEL = Layout(4.3, 3.9, 7.2, 6.8, 2.7, 4, 70, 12, 1.6, 150)
+"""One of several panels, each as large as it says, beside each other."""
+PANELS_ACROSS = 2

@@ -26,7 +26,7 @@ def name_points(
     lines: Sequence[Line2D],
     sizes: Layout,
 ) -> None:
-    """Name the most accurate of some points and fix the figure's layout.
+    """Name the best of some points and fix the figure's layout.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ def name_points(
         Step lines that names should not cover.
 
     """
-    named = sorted(best, key=lambda point: point.error_percent)[: sizes.most_labels]
+    named = sorted(best, key=lambda point: point.loss)[: sizes.most_labels]
     finite = _all_finite(points)
     texts = [
         axes.annotate(
             _short(point, finite),
-            (point.sites_per_lane, point.accuracy_percent),
+            (point.sites_per_lane, point.value),
             fontsize=sizes.small,
             color=BLACK,
             path_effects=[withStroke(linewidth=1.8, foreground="white")],
@@ -56,18 +56,18 @@ def name_points(
     radius = sizes.marker * unit
     labels = []
     for point, text in zip(named, texts, strict=True):
-        x, y = to_pixels((point.sites_per_lane, point.accuracy_percent))
+        x, y = to_pixels((point.sites_per_lane, point.value))
         extent = text.get_window_extent()
         labels.append(Label(x, y, radius, extent.width + 2 * unit, extent.height))
     bounds = axes.get_window_extent()
     frame = Box(bounds.x0 + unit, bounds.y0 + unit, bounds.x1 - unit, bounds.y1)
     measured = [
-        (point.sites_per_lane_measured, point.accuracy_percent)
+        (point.sites_per_lane_measured, point.value)
         for point in best
         if point.sites_per_lane_measured is not None
     ]
-    marks = [(point.sites_per_lane, point.accuracy_percent) for point in points]
-    heavy = [(point.sites_per_lane, point.accuracy_percent) for point in best]
+    marks = [(point.sites_per_lane, point.value) for point in points]
+    heavy = [(point.sites_per_lane, point.value) for point in best]
     drawn = np.concatenate([_samples(axes, line, 3 * unit) for line in lines])
     solid = [to_pixels(marks), _discs(to_pixels(heavy), radius + unit)]
     solid += [_discs(to_pixels(measured), radius / 2 + unit)] if measured else []

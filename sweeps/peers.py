@@ -17,7 +17,7 @@ _MARGIN = 1.25
 
 
 def placed(peers: Sequence[Peer], points: Sequence[Point]) -> list[tuple[Peer, float]]:
-    """Return each peer with the accuracy its pair of formats has among the points.
+    """Return each peer with the value its pair of formats has among the points.
 
     Raises
     ------
@@ -25,14 +25,14 @@ def placed(peers: Sequence[Peer], points: Sequence[Point]) -> list[tuple[Peer, f
         If no point has a peer's formats.
 
     """
-    accuracy = {(point.weight, point.activation): point.accuracy_percent for point in points}
+    values = {(point.weight, point.activation): point.value for point in points}
     found = []
     for peer in peers:
-        if (peer.weight, peer.activation) not in accuracy:
+        if (peer.weight, peer.activation) not in values:
             raise ValueError(
                 f"no point has the formats of {peer.name}, {peer.weight} × {peer.activation}"
             )
-        found.append((peer, accuracy[peer.weight, peer.activation]))
+        found.append((peer, values[peer.weight, peer.activation]))
     return found
 
 
@@ -49,11 +49,11 @@ def draw_peers(
     areas = [peer.sites_per_lane for peer, _ in peers]
     axes.set_xlim(min(left, min(areas) / _MARGIN), max(right, max(areas) * _MARGIN))
     style: dict[str, Any] = {"marker": "X", "color": BLACK, "markeredgecolor": "white", "lw": 0}
-    for peer, accuracy in peers:
-        axes.plot(peer.sites_per_lane, accuracy, ms=2.2 * sizes.marker, zorder=8, **style)
+    for peer, value in peers:
+        axes.plot(peer.sites_per_lane, value, ms=2.2 * sizes.marker, zorder=8, **style)
         axes.annotate(
             peer.name if peer.lanes == lanes else f"{peer.name} ({peer.lanes} lanes)",
-            (peer.sites_per_lane, accuracy),
+            (peer.sites_per_lane, value),
             xytext=(0, -1.6 * sizes.marker),
             textcoords="offset points",
             ha="center",

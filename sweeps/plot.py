@@ -1,7 +1,8 @@
-"""Floor 4. The figure of a sweep: held-out accuracy versus area, families, fronts and confidence.
+"""Floor 4. The figure of a sweep: what a network does versus area, families, fronts, confidence.
 
-Across: sites per lane, logarithmic. Up: accuracy, stretched near the top (`sweeps.frame`). Drawn
-without touching matplotlib's global state; equal points give equal bytes.
+Across: sites per lane, logarithmic. Up: accuracy, or bits per byte with the fewest at the top,
+stretched near the top (`sweeps.frame`). Drawn without touching matplotlib's global state; equal
+points give equal bytes.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.transforms import blended_transform_factory
 
-from sweeps.accuracy import wilson
+from hw import target as technology
 from sweeps.canvas import figure_bytes, settings
 from sweeps.files import write_whole
 from sweeps.foreign import Peer
-from sweeps.frame import OBJECTIVES, set_frame
-from sweeps.looks import BLACK, GREY, LAYOUTS, LOOKS, Layout
+from sweeps.frame import best_points, is_shown, set_frame
+from sweeps.looks import BLACK, GREY, LAYOUTS, LOOKS, PANEL, PANELS_ACROSS, Layout
 from sweeps.naming import name_points
 from sweeps.peers import draw_peers, placed
-from sweeps.points import Point, front_numbers
+from sweeps.points import Point
 
 
 def save_figure(
@@ -73,31 +74,74 @@ def render(
 
 def draw(points: Sequence[Point], layout: str = "wide", peers: Sequence[Peer] = ()) -> Figure:
     """The figure itself, for further use; parameters and errors as for `render`."""
-    _check(points, layout)
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
+    _check(points, "network", "metric", "target", "lanes")
     sizes = LAYOUTS[layout]
     figure = Figure(figsize=(sizes.width, sizes.height), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    known = placed(peers, points)
-    set_frame(axes, points, sizes)
-    foreign = draw_peers(axes, known, points[0].lanes, sizes)
-    _crowd(axes, points, sizes)
-    _baseline(axes, points[0], sizes)
-    lines = _fronts(axes, points, sizes)
-    best = [points[number] for number in front_numbers(points, OBJECTIVES)]
-    best = [point for point in best if point.accuracy_percent >= axes.get_ylim()[0]]
-    _best(axes, best, sizes)
-    _legend(figure, points, best, sizes, foreign)
-    name_points(figure, axes, points, best, lines, sizes)
+    _fill(figure, [(figure.add_subplot(), points)], sizes, peers)
     return figure
 
 
-def _check(points: Sequence[Point], layout: str) -> None:
-    if layout not in LAYOUTS:
-        raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
+def draw_targets(points: Sequence[Point], peers: Sequence[Peer] = ()) -> Figure:
+    """Small multiples: a panel per target, in the order of the points; errors as for `render`."""
+    _check(points, "network", "metric", "lanes")
+    targets = list(dict.fromkeys(point.target for point in points))
+    across = min(PANELS_ACROSS, len(targets))
+    down = -(-len(targets) // across)
+    size = (PANEL.width * across, PANEL.height * down)
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = []
+    for number, target in enumerate(targets):
+        axes = figure.add_subplot(down, across, number + 1)
+        axes.set_title(technology.load(target).title, fontsize=PANEL.text)
+        panels.append((axes, [point for point in points if point.target == target]))
+    _fill(figure, panels, PANEL, peers)
+    for number, (axes, _) in enumerate(panels):
+        if number % across:
+            axes.set_ylabel("")
+    return figure
+
+
+def render_targets(points: Sequence[Point], kind: str, peers: Sequence[Peer] = ()) -> bytes:
+    """The figure of `draw_targets` as the bytes of a `png`, `svg` or `pdf` file."""
+    with settings():
+        return figure_bytes(draw_targets(points, peers), kind, PANEL.dpi)
+
+
+def _fill(
+    figure: Figure,
+    panels: Sequence[tuple[Axes, Sequence[Point]]],
+    sizes: Layout,
+    peers: Sequence[Peer],
+) -> None:
+    """Draw each panel, then one legend, then names: they need the final layout."""
+    together = [point for _, points in panels for point in points]
+    drawn = []
+    foreign: list[Line2D] = []
+    for axes, points in panels:
+        own = peers if len(panels) == 1 else [p for p in peers if p.target == points[0].target]
+        known = placed(own, points)
+        set_frame(axes, points, sizes, together)
+        foreign = draw_peers(axes, known, points[0].lanes, sizes) or foreign
+        _crowd(axes, points, sizes)
+        _baseline(axes, points[0], sizes)
+        lines = _fronts(axes, points, sizes)
+        best = [point for point in best_points(points) if is_shown(axes, point)]
+        _best(axes, best, sizes)
+        drawn.append((axes, points, best, lines))
+    _legend(figure, together, [point for part in drawn for point in part[2]], sizes, foreign)
+    for axes, points, best, lines in drawn:
+        if best:
+            name_points(figure, axes, points, best, lines, sizes)
+
+
+def _check(points: Sequence[Point], *singles: str) -> None:
     if not points:
         raise ValueError("a figure needs at least one point, there are none")
-    for what in ("network", "target", "lanes"):
+    for what in singles:
         values = sorted({str(getattr(point, what)) for point in points})
         if len(values) > 1:
             raise ValueError(f"a figure shows one {what}, not {', '.join(values)}")
@@ -108,7 +152,7 @@ def _crowd(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:
         chosen = [point for point in points if point.family == family]
         axes.plot(
             [point.sites_per_lane for point in chosen],
-            [point.accuracy_percent for point in chosen],
+            [point.value for point in chosen],
             look.marker,
             color=look.colour,
             markersize=sizes.marker,
@@ -120,17 +164,17 @@ def _crowd(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:
 
 def _baseline(axes: Axes, point: Point, sizes: Layout) -> None:
     """The float network: a dashed line, and its interval as a bar at the right edge."""
-    accuracy = point.float_accuracy_percent
-    axes.axhline(accuracy, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1.5)
-    low, high = wilson(point.float_correct, point.images)
+    value, metric = point.float_value, point.judged
+    axes.axhline(value, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1.5)
+    low, high = point.float_interval
     bar = blended_transform_factory(axes.transAxes, axes.transData)
     style: dict[str, Any] = {"color": GREY, "linewidth": 1.0, "zorder": 6, "clip_on": False}
-    axes.plot([1.012] * 2, [100 * low, 100 * high], transform=bar, **style)
+    axes.plot([1.012] * 2, [low, high], transform=bar, **style)
     for end in (low, high):
-        axes.plot([1.006, 1.018], [100 * end] * 2, transform=bar, **style)
+        axes.plot([1.006, 1.018], [end] * 2, transform=bar, **style)
     axes.annotate(
-        f"float64 {point.float_accuracy_percent:.1f} %",
-        (1, accuracy),
+        f"float64 {metric.text(value)}{metric.unit}",
+        (1, value),
         xycoords=("axes fraction", "data"),
         xytext=(-2, 2),
         textcoords="offset points",
@@ -150,9 +194,9 @@ def _fronts(axes: Axes, points: Sequence[Point], sizes: Layout) -> list[Line2D]:
         chosen = [point for point in points if point.family == family]
         style = {"color": LOOKS[family].colour, "linewidth": 0.35 * sizes.marker, "zorder": 3}
         lines += _steps(axes, chosen, style)
-    best = [points[number] for number in front_numbers(points, OBJECTIVES)]
-    low = [point.accuracy_low_percent for point in best]
-    high = [point.accuracy_high_percent for point in best]
+    best = best_points(points)
+    low = [point.interval[0] for point in best]
+    high = [point.interval[1] for point in best]
     x = [point.sites_per_lane for point in best] + [axes.get_xlim()[1]]
     axes.fill_between(
         x, [*low, low[-1]], [*high, high[-1]], step="post", color=BLACK, alpha=0.1, lw=0, zorder=1
@@ -162,18 +206,25 @@ def _fronts(axes: Axes, points: Sequence[Point], sizes: Layout) -> list[Line2D]:
 
 
 def _steps(axes: Axes, points: Sequence[Point], style: dict[str, Any]) -> list[Line2D]:
-    best = [points[number] for number in front_numbers(points, OBJECTIVES)]
+    best = best_points(points)
     if not best:
         return []
     x = [point.sites_per_lane for point in best] + [axes.get_xlim()[1]]
-    y = [point.accuracy_percent for point in best]
+    y = [point.value for point in best]
     return axes.plot(x, [*y, y[-1]], drawstyle="steps-post", **style)
 
 
 def _best(axes: Axes, best: Sequence[Point], sizes: Layout) -> None:
-    """Front points, larger; where measured, a diamond at the measured place tied to them."""
+    """Front points, larger, with bars for their intervals and rings where the best is no better.
+
+    Where measured, a diamond at the measured place is tied to them.
+    """
     for point in best:
-        look, y = LOOKS[point.family], point.accuracy_percent
+        look, y = LOOKS[point.family], point.value
+        bar = [point.sites_per_lane] * 2
+        axes.plot(bar, point.interval, color=BLACK, lw=0.5, alpha=0.55, zorder=4.8)
+        if point.indistinct_from_best:
+            _ring(axes, point, sizes)
         axes.plot(
             point.sites_per_lane,
             y,
@@ -199,6 +250,15 @@ def _best(axes: Axes, best: Sequence[Point], sizes: Layout) -> None:
             )
 
 
+def _ring(axes: Axes, point: Point, sizes: Layout) -> None:
+    style: dict[str, Any] = {
+        "markerfacecolor": "none",
+        "markeredgecolor": BLACK,
+        "markeredgewidth": 0.6,
+    }
+    axes.plot(point.sites_per_lane, point.value, "o", ms=3.4 * sizes.marker, zorder=4.9, **style)
+
+
 def _legend(
     figure: Figure,
     points: Sequence[Point],
@@ -213,7 +273,7 @@ def _legend(
         for family, look in LOOKS.items()
         if family in present
     ]
-    label = "front, 95 % interval shaded"
+    label = "front, 95 % interval"
     handles.append(Line2D([], [], color=BLACK, lw=0.35 * sizes.marker, label=label))
     for family, word in (("integer × integer", "integer"), ("minifloat × minifloat", "minifloat")):
         if family in present:
@@ -223,6 +283,10 @@ def _legend(
     if any(point.sites_per_lane_measured is not None for point in best):
         handles.append(Line2D([], [], color="white", marker="D", ms=0.8 * size, lw=0))
         handles[-1].set(markeredgecolor=BLACK, markeredgewidth=0.8, label="measured (Yosys)")
+    if any(point.indistinct_from_best for point in best):
+        ring = Line2D([], [], color="none", marker="o", ms=1.5 * size, lw=0)
+        ring.set(markeredgecolor=BLACK, markeredgewidth=0.6, label="not told from the best")
+        handles.append(ring)
     figure.legend(
         handles=[*handles, *foreign],
         loc="outside upper center",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hw.formats import parse_element
+from sweeps.accuracy import wilson
+from sweeps.metrics import METRICS, Metric, find_metric
 from sweeps.pareto import front
 from sweeps.space import pair_family
 
@@ -20,10 +22,19 @@ from sweeps.space import pair_family
 class Point:
     """One pair of formats in one design on one target; the fields are the columns of the CSV.
 
-    Accuracies are percentages of held-out images, `…_low_…` and `…_high_…` their 95 % confidence
-    interval (Wilson). Costs are those of the whole design, and per lane; `…_measured` ones are
-    None where nothing was measured. `on_front` is relative to all points of the same target,
-    `on_family_front` to those of the same pair of families among them.
+    `metric` says which columns tell how well the network does (`sweeps.metrics`), the others are
+    None. Accuracies are percentages of held-out images (or other labelled inputs), bits per byte
+    are of held-out contexts of a text; `…_low…` and `…_high…` are their 95 % confidence interval
+    (Wilson's, and a bootstrap's). Costs are those of the whole design, and per lane; `…_measured`
+    ones are None where nothing was measured. `on_front` is relative to all points of the same
+    target, `on_family_front` to those of the same pair of families among them. Of front points
+    `indistinct_from_best` says that a paired bootstrap does not tell them from the best of their
+    target.
+
+    Raises
+    ------
+    ValueError
+        For an unknown metric, or if one of its columns is None.
     """
 
     weight: str
@@ -38,14 +49,22 @@ class Point:
     target: str
     network: str
     method: str
-    images: int
-    correct: int
-    float_correct: int
-    accuracy_percent: float
-    accuracy_low_percent: float
-    accuracy_high_percent: float
-    error_percent: float
-    float_accuracy_percent: float
+    metric: str = "accuracy"
+    images: int | None = None
+    correct: int | None = None
+    float_correct: int | None = None
+    accuracy_percent: float | None = None
+    accuracy_low_percent: float | None = None
+    accuracy_high_percent: float | None = None
+    error_percent: float | None = None
+    float_accuracy_percent: float | None = None
+    contexts: int | None = None
+    bits_per_byte: float | None = None
+    bits_per_byte_low: float | None = None
+    bits_per_byte_high: float | None = None
+    float_bits_per_byte: float | None = None
+    float_bits_per_byte_low: float | None = None
+    float_bits_per_byte_high: float | None = None
     lut: float
     sites: float
     ff: float
@@ -57,12 +76,63 @@ class Point:
     dsp_per_lane: float
     on_front: bool = False
     on_family_front: bool = False
+    indistinct_from_best: bool = False
     lut_measured: float | None = None
     sites_measured: float | None = None
     ff_measured: float | None = None
     carry_measured: float | None = None
     lut_per_lane_measured: float | None = None
     sites_per_lane_measured: float | None = None
+
+    def __post_init__(self) -> None:
+        metric = find_metric(self.metric)
+        for name in (*_of_value(metric), metric.inputs, metric.objective):
+            self._number(name)
+
+    def _number(self, name: str) -> float:
+        value = getattr(self, name)
+        if value is None:
+            raise ValueError(f"a point judged by {self.metric} needs {name}")
+        return float(value)
+
+    @property
+    def judged(self) -> Metric:
+        """The metric."""
+        return METRICS[self.metric]
+
+    @property
+    def value(self) -> float:
+        """The metric's value: percent, or bits per byte."""
+        return self._number(self.judged.value)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Low and high end of the value's 95 % interval."""
+        return self._number(self.judged.low), self._number(self.judged.high)
+
+    @property
+    def float_value(self) -> float:
+        """The float network's value on the same inputs."""
+        return self._number(self.judged.float_value)
+
+    @property
+    def float_interval(self) -> tuple[float, float]:
+        """Low and high end of its 95 % interval."""
+        if self.metric == "accuracy":
+            low, high = wilson(int(self._number("float_correct")), self.inputs)
+            return 100 * low, 100 * high
+        name = self.judged.float_value
+        return self._number(f"{name}_low"), self._number(f"{name}_high")
+
+    @property
+    def inputs(self) -> int:
+        """How many held-out inputs the value is of."""
+        return int(self._number(self.judged.inputs))
+
+    @property
+    def loss(self) -> float:
+        """What is minimised of the metric: error in percent, or bits per byte."""
+        return self._number(self.judged.objective)
 
     @property
     def family(self) -> str:
@@ -75,7 +145,12 @@ class Point:
         return f"{self.weight}×{self.activation}"
 
 
+def _of_value(metric: Metric) -> tuple[str, ...]:
+    return metric.value, metric.low, metric.high, metric.float_value
+
+
 COLUMNS = tuple(field.name for field in fields(Point))
+_NEEDED = tuple(field.name for field in fields(Point) if field.default is MISSING)
 _TYPES = {field.name: str(field.type) for field in fields(Point)}
 
 
@@ -88,7 +163,7 @@ def front_numbers(points: Sequence[Point], objectives: Sequence[str]) -> list[in
         If an objective is unknown or has no value at a point.
     """
     for name in objectives:
-        if name not in COLUMNS or _TYPES[name] not in ("int", "float", "float | None"):
+        if name not in COLUMNS or _TYPES[name].removesuffix(" | None") not in ("int", "float"):
             raise ValueError(f"an objective is a column of numbers, not {name!r}")
     if not points:
         return []
@@ -106,7 +181,7 @@ def to_csv(points: Iterable[Point]) -> str:
 
 
 def from_csv(text: str, source: str = "the file") -> list[Point]:
-    """Read what `to_csv` wrote; more columns are let be.
+    """Read what `to_csv` wrote; more columns are let be, those with a default may be missing.
 
     Raises
     ------
@@ -114,13 +189,14 @@ def from_csv(text: str, source: str = "the file") -> list[Point]:
         If a column is missing, or a cell does not hold what its column does.
     """
     reader = csv.DictReader(io.StringIO(text))
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+    present = [name for name in COLUMNS if name in (reader.fieldnames or ())]
+    missing = [name for name in _NEEDED if name not in present]
     if missing:
         raise ValueError(f"{source} is no table of sweep points: it has no column {missing[0]!r}")
     points = []
     for number, row in enumerate(reader, start=2):
         try:
-            points.append(Point(**{name: _value(name, row[name]) for name in COLUMNS}))
+            points.append(Point(**{name: _value(name, row[name]) for name in present}))
         except (ValueError, TypeError) as error:
             raise ValueError(f"{source}:{number}: {error}") from None
     return points
@@ -150,9 +226,9 @@ def _value(name: str, cell: str) -> Any:
             if cell not in ("true", "false"):
                 raise ValueError(f"{name} must be true or false, not {cell!r}")
             return cell == "true"
-        case "float | None" if cell == "":
+        case "float | None" | "int | None" if cell == "":
             return None
     try:
-        return int(cell) if _TYPES[name] == "int" else float(cell)
+        return int(cell) if _TYPES[name].startswith("int") else float(cell)
     except (ValueError, TypeError):
         raise ValueError(f"{name} must be a number, not {cell!r}") from None

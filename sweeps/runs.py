@@ -15,9 +15,11 @@ from typing import Any
 
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, from_record
+from sweeps.bootstrap import indistinct_from_best
 from sweeps.engine import Report, evaluate_all
 from sweeps.evaluators import Evaluators, Network, standard
 from sweeps.files import write_whole
+from sweeps.metrics import OBJECTIVES, find_metric, unpack
 from sweeps.points import Point, front_numbers, to_csv
 from sweeps.progress import Progress
 from sweeps.store import Store, Task
@@ -64,6 +66,7 @@ def run(
     """
     tools = evaluators or standard()
     network = tools.network(sweep.network, sweep.dataset)
+    _check_objectives(sweep, network.metric)
     designs = sweep.designs(network.terms)
     cases = [_accuracy_task(sweep, design, network, tools.accuracy_salt) for design in designs]
     costs = [
@@ -85,6 +88,8 @@ def run(
         for (target, (design, accuracy)), area in zip(joined, areas, strict=True)
     ]
     points = mark_fronts(points, sweep.objectives)
+    scores = [accuracy["scores"] for accuracy in accuracies]
+    points = mark_indistinct(points, scores * len(sweep.targets))
     if sweep.measure_front:
         points = measure_front(points, sweep, workers=workers, reporter=reporter, evaluators=tools)
     return points
@@ -100,8 +105,8 @@ def measure_front(
 ) -> list[Point]:
     """The points, those on the front with their measured area.
 
-    Front points less accurate than `sweep.measure_from_percent` are left as they are. Parameters
-    as for `run`.
+    Front points less accurate than `sweep.measure_from_percent` are left as they are (bits per
+    byte have no such limit). Parameters as for `run`.
     """
     tools = evaluators or standard()
     measured = list(points)
@@ -111,7 +116,10 @@ def measure_front(
             for number, point in enumerate(points)
             if point.target == target
             and point.on_front
-            and point.accuracy_percent >= sweep.measure_from_percent
+            and (
+                point.accuracy_percent is None
+                or point.accuracy_percent >= sweep.measure_from_percent
+            )
         ]
         settled = [design_of(points[number], sweep) for number in chosen]
         with reporter(f"synthesis for {target}") as report:
@@ -123,8 +131,11 @@ def measure_front(
 
 
 def write_results(points: Sequence[Point], folder: Path) -> list[Path]:
-    """Write `points.csv`, and for each target the figure as PNG and SVG; return the paths."""
-    from sweeps.plot import save_figure
+    """Write `points.csv`, and for each target the figure as PNG and SVG; return the paths.
+
+    With several targets, `pareto.png` has them side by side.
+    """
+    from sweeps.plot import render_targets, save_figure
 
     table = folder / "points.csv"
     write_whole(table, to_csv(points))
@@ -133,6 +144,9 @@ def write_results(points: Sequence[Point], folder: Path) -> list[Path]:
     for target in targets:
         stem = folder / ("pareto" if len(targets) == 1 else f"pareto_{target}")
         paths += save_figure([point for point in points if point.target == target], stem)
+    if len(targets) > 1:
+        paths.append(folder / "pareto.png")
+        write_whole(paths[-1], render_targets(points, "png"))
     return paths
 
 
@@ -144,6 +158,37 @@ def mark_fronts(points: Sequence[Point], objectives: Sequence[str]) -> list[Poin
         replace(point, on_front=number in best, on_family_front=number in family)
         for number, point in enumerate(points)
     ]
+
+
+def mark_indistinct(points: Sequence[Point], scores: Sequence[str]) -> list[Point]:
+    """Set `indistinct_from_best` of front points: no other than a target's best but by chance.
+
+    Parameters
+    ----------
+    points
+        With their fronts marked.
+    scores
+        Of each point, packed (`sweeps.metrics.pack`).
+
+    """
+    marked = list(points)
+    for target in dict.fromkeys(point.target for point in points):
+        front = [n for n, point in enumerate(points) if point.on_front and point.target == target]
+        found = indistinct_from_best([unpack(scores[number]) for number in front])
+        for number, same in zip(front, found, strict=True):
+            marked[number] = replace(points[number], indistinct_from_best=same)
+    return marked
+
+
+def _check_objectives(sweep: Sweep, metric: str) -> None:
+    """Refuse objectives of a metric that the data set does not have."""
+    own = find_metric(metric).objective
+    for name in sweep.objectives:
+        if name in OBJECTIVES and name != own:
+            raise ValueError(
+                f"{sweep.name}: {sweep.dataset} is judged by {own}, which `objectives` must name "
+                f"instead of {name}"
+            )
 
 
 def _fronts(
@@ -162,7 +207,7 @@ def _fronts(
 def _accuracy_task(sweep: Sweep, design: Design, network: Network, salt: str) -> Task:
     """The accuracy a design has; lanes matter only to accumulators that lose something."""
     exact = design.accumulator.kind is AccumulatorKind.EXACT
-    record = {
+    record: dict[str, Any] = {
         "weight": design.weight.name,
         "activation": design.activation.name,
         "accumulator": design.accumulator.name,
@@ -174,6 +219,8 @@ def _accuracy_task(sweep: Sweep, design: Design, network: Network, salt: str) ->
         "dataset": sweep.dataset,
         "digest": network.digest,
     }
+    if sweep.inputs is not None:
+        record["inputs"] = sweep.inputs
     return Task("accuracy", record, salt)
 
 
@@ -185,8 +232,8 @@ def _point(
     area: Mapping[str, Any],
 ) -> Point:
     lanes = design.lanes * design.cores
-    correct, images = accuracy["correct"], accuracy["images"]
     return Point(
+        **_judged(accuracy),
         weight=design.weight.name,
         activation=design.activation.name,
         weight_bits=design.weight.bits,
@@ -199,14 +246,6 @@ def _point(
         target=target,
         network=network,
         method=accuracy["method"],
-        images=images,
-        correct=correct,
-        float_correct=accuracy["float_correct"],
-        accuracy_percent=round(100 * correct / images, DECIMALS),
-        accuracy_low_percent=round(100 * accuracy["accuracy_low"], DECIMALS),
-        accuracy_high_percent=round(100 * accuracy["accuracy_high"], DECIMALS),
-        error_percent=round(100 * (images - correct) / images, DECIMALS),
-        float_accuracy_percent=round(100 * accuracy["float_correct"] / images, DECIMALS),
         lut=float(area["lut"]),
         sites=float(area["sites"]),
         ff=float(area["ff"]),
@@ -217,6 +256,26 @@ def _point(
         ff_per_lane=round(area["ff"] / lanes, DECIMALS),
         dsp_per_lane=round(area["dsp"] / lanes, DECIMALS),
     )
+
+
+def _judged(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a metric from `sweeps.metrics.summary`."""
+    metric = find_metric(result["metric"])
+    names = {"value": metric.value, "low": metric.low, "high": metric.high}
+    names["float_value"] = metric.float_value
+    columns: dict[str, Any] = {
+        column: round(result[name], DECIMALS) for name, column in names.items()
+    }
+    columns |= {"metric": metric.name, metric.inputs: result["inputs"]}
+    if metric.name == "accuracy":
+        images = result["inputs"]
+        columns["correct"] = round(result["value"] * images / 100)
+        columns["float_correct"] = round(result["float_value"] * images / 100)
+        columns["error_percent"] = round(100 * (images - columns["correct"]) / images, DECIMALS)
+    else:
+        for end in ("low", "high"):
+            columns[f"{metric.float_value}_{end}"] = round(result[f"float_{end}"], DECIMALS)
+    return columns
 
 
 def _with_measurement(point: Point, counts: Mapping[str, Any]) -> Point:

@@ -15,6 +15,7 @@ accumulator: exact:network       # sized for the network's largest sum; or any a
 design: {kind: dot, lanes: 16}
 target: xcup                     # one or a list
 scales: [max, mse]               # the better one on training images, pair by pair
+inputs: 256                      # measured on so many held-out inputs, the first ones; or all
 first_layer: same                # or int8, or float: what the first weighted layer runs in
 last_layer: same
 objectives: [error_percent, sites_per_lane]
@@ -22,6 +23,10 @@ measure_front: true
 measure_from_percent: 90         # front points less accurate than this are not measured
 output: build/digits
 ```
+
+What a network is judged by comes with its data: images and labelled inputs by accuracy (objective
+`error_percent`), texts by bits per byte (`bits_per_byte`). Products of two activations, as those of
+attention, have both sides in the activation format.
 """
 
 from __future__ import annotations
@@ -41,6 +46,8 @@ from hw.design import (
 )
 from hw.formats import Format, Specials, parse_element
 from sweeps import datasets, models
+from sweeps.metrics import OBJECTIVES as METRIC_OBJECTIVES
+from sweeps.metrics import find_metric
 from sweeps.nodes import Entry, compose
 from sweeps.space import (
     Family,
@@ -56,7 +63,7 @@ VERSION = 1
 EDGES = ("same", "int8", "float")
 """What the first or the last weighted layer may run in (`sweeps.accuracy.Edge`)."""
 OBJECTIVES = (
-    "error_percent",
+    *METRIC_OBJECTIVES,
     "sites_per_lane",
     "lut_per_lane",
     "ff_per_lane",
@@ -75,6 +82,7 @@ _OPTIONAL = (
     "design",
     "target",
     "scales",
+    "inputs",
     "first_layer",
     "last_layer",
     "objectives",
@@ -127,6 +135,10 @@ def parse_spec(text: str, source: str = "sweep.yaml") -> Sweep:
     for key, (field, read) in _READERS.items():
         if key in entries:
             fields[field] = read(entries[key])
+    dataset = fields.get("dataset", "")
+    if "objectives" not in fields and dataset in datasets.METRICS:
+        own = find_metric(datasets.METRICS[dataset]).objective
+        fields["objectives"] = (own, "sites_per_lane")
     return Sweep(**fields)
 
 
@@ -243,6 +255,7 @@ _READERS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     "accumulator": ("accumulators", _accumulators),
     "design": ("design", _design),
     "dataset": ("dataset", _dataset),
+    "inputs": ("inputs", lambda entry: entry.whole(1, 1 << 24)),
     "first_layer": ("first_layer", lambda entry: entry.choice(EDGES)),
     "last_layer": ("last_layer", lambda entry: entry.choice(EDGES)),
     "target": ("targets", _words(target.names, 1, 16)),

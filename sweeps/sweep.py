@@ -26,6 +26,8 @@ class Sweep:
         The design record less its formats and accumulator: kind, size, specials, structure.
     accumulators
         Names of the grammar, or `exact:network`.
+    inputs
+        How many of the held-out inputs results are measured on, the first ones; all if None.
 
     """
 
@@ -41,6 +43,7 @@ class Sweep:
     scales: tuple[str, ...] = SCALES
     first_layer: str = "same"
     last_layer: str = "same"
+    inputs: int | None = None
     objectives: tuple[str, ...] = ("error_percent", "sites_per_lane")
     measure_front: bool = False
     measure_from_percent: float = 0.0

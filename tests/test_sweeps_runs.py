@@ -5,11 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hw.design import from_record
 from hw.formats import parse
 from sweeps import runs
+from sweeps.accuracy import Scores
 from sweeps.evaluators import (
     ACCURACY_SOURCES,
     ESTIMATE_SOURCES,
@@ -19,6 +21,7 @@ from sweeps.evaluators import (
     describe_network,
     standard,
 )
+from sweeps.metrics import pack, summary, unpack
 from sweeps.points import read_points
 from sweeps.progress import Progress
 from sweeps.spec import parse_spec
@@ -47,13 +50,26 @@ def accuracy(record: Record) -> Record:
     bits = parse(record["weight"]).bits + parse(record["activation"]).bits
     correct = min(20 + 5 * bits, 98)
     return {
-        "correct": correct,
-        "images": 100,
-        "float_correct": 99,
+        "metric": "accuracy",
+        "inputs": 100,
         "method": "mse",
-        "accuracy_low": correct / 100 - 0.01,
-        "accuracy_high": correct / 100 + 0.01,
+        "value": correct,
+        "low": correct - 1,
+        "high": correct + 1,
+        "float_value": 99.0,
+        "float_low": 98.0,
+        "float_high": 100.0,
+        "scores": pack(np.arange(100) < correct),
     }
+
+
+def bits(record: Record) -> Record:
+    """Made up: bits per byte of ten contexts; wide pairs differ by chance only."""
+    CALLS.append(record)
+    total = parse(record["weight"]).bits + parse(record["activation"]).bits
+    noise = np.random.default_rng(total).normal(0, 0.02, 10)
+    scores = -(2 + (max(12 - total, 0) / 10) + noise)
+    return summary("bits_per_byte", Scores(scores, np.full(10, -2.0), "mse"))
 
 
 def estimate(record: Record) -> Record:
@@ -129,6 +145,7 @@ def test_each_accuracy_is_evaluated_once_for_all_targets(tmp_path):
         ({"targets": ("xcup",)}, 0),
         ({"weights": (parse("int4"), parse("int5"))}, 4),
         ({"design": (("kind", "mac"),)}, 0),
+        ({"inputs": 256}, 16),
     ],
 )
 def test_what_accuracy_depends_on_is_in_its_key(tmp_path, change, evaluated):
@@ -183,11 +200,46 @@ def test_results_are_one_table_and_a_figure_per_target(tmp_path):
         "pareto_xcup.svg",
         "pareto_ice40.png",
         "pareto_ice40.svg",
+        "pareto.png",
     ]
     assert read_points(paths[0]) == points
     one = [p for p in points if p.target == "xcup"]
     names = [path.name for path in runs.write_results(one, tmp_path / "one")]
     assert names == ["points.csv", "pareto.png", "pareto.svg"]
+
+
+def test_other_metrics_have_columns_of_their_own(tmp_path):
+    tools = replace(
+        TOOLS, accuracy=bits, network=lambda *names: Network(640, "kjv", "bits_per_byte")
+    )
+    sweep = replace(SWEEP, objectives=("bits_per_byte", "sites_per_lane"), measure_from_percent=99)
+    points = run(tmp_path, sweep, tools)
+    assert len(points) == 32
+    for point in points:
+        assert point.accuracy_percent is point.images is point.error_percent is None
+        assert (point.contexts, point.inputs) == (10, 10)
+        assert point.value == point.loss == point.bits_per_byte
+        low, high = point.interval
+        assert low < point.value < high < low + 0.06
+        assert point.float_value == point.float_bits_per_byte_low == 2
+        assert point.float_interval == (2, 2)
+        assert (point.sites_measured is not None) == point.on_front
+    assert read_points(runs.write_results(points, tmp_path / "out")[0]) == points
+    best = {t: min(p.value for p in points if p.target == t) for t in sweep.targets}
+    same = [p for p in points if p.indistinct_from_best]
+    assert {p.target for p in same} == set(best)
+    assert all(p.on_front and p.value < best[p.target] + 0.05 for p in same)
+    assert any(p.on_front and not p.indistinct_from_best for p in points)
+    with pytest.raises(ValueError, match="judged by bits_per_byte, which `objectives` must name"):
+        run(tmp_path, SWEEP, tools)
+
+
+def test_front_points_that_differ_by_chance_are_marked(tmp_path):
+    points = [p for p in run(tmp_path) if p.target == "xcup" and p.on_front]
+    ranked = sorted(points, key=lambda p: p.error_percent)
+    marks = [p.indistinct_from_best for p in ranked]
+    assert marks == [p.error_percent - ranked[0].error_percent < 5 for p in ranked]
+    assert 1 <= sum(marks) < len(marks)
 
 
 def test_the_design_of_a_point(tmp_path):
@@ -228,9 +280,15 @@ def test_the_standard_accuracy_is_that_of_the_golden_arithmetic():
         "digest": "ignored",
     }
     result = standard().accuracy(record)
-    assert result["images"] == 540
-    assert abs(result["correct"] - result["float_correct"]) <= 5
-    assert result["accuracy_low"] < result["correct"] / 540 < result["accuracy_high"]
+    assert (result["metric"], result["inputs"], result["method"]) == ("accuracy", 540, "max")
+    correct = unpack(result["scores"]).sum()
+    assert result["value"] == 100 * correct / 540
+    assert abs(result["value"] - result["float_value"]) <= 1
+    assert result["low"] < result["value"] < result["high"]
+    few = standard().accuracy({**record, "inputs": 100})
+    assert np.array_equal(unpack(few["scores"]), unpack(result["scores"])[:100])
+    with pytest.raises(ValueError, match=r"inputs must lie in 1\.\.540.*not 541"):
+        standard().accuracy({**record, "inputs": 541})
 
 
 @pytest.mark.parametrize(
