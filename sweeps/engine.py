@@ -18,7 +18,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from sweeps.store import Record, Store, Task, canonical
 from sweeps.workers import deaf_children, local_pool, one_thread_each
@@ -37,6 +37,14 @@ class Report(Protocol):
 
     def __call__(self, done: int, total: int, reused: int = 0, note: str = "") -> None:
         """`done` of `total` tasks have results, `reused` of them were in the store already."""
+
+
+@runtime_checkable
+class Newsy(Protocol):
+    """An executor that has something to say now and then, as `sweeps.cluster`'s do."""
+
+    def news(self) -> str:
+        """What happened since it was last asked; empty if nothing did."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -147,6 +155,7 @@ class _Run:
             with one_thread_each(), make() as executor:
                 try:
                     self._feed(executor, chunks, flying, 2 * width, stop)
+                    self._pass_on(executor)
                 except BrokenProcessPool:
                     chunks.extendleft(self._survivors(flying))
                     self._mourn(chunks)
@@ -172,12 +181,18 @@ class _Run:
             if stop.is_set():
                 for future in [future for future in flying if future.cancel()]:
                     del flying[future]
+            self._pass_on(executor)
             for future in wait(flying, _WAKE_SECONDS, FIRST_COMPLETED).done:
                 outcome = future.result()
                 self.keep(flying.pop(future), outcome.values)
                 failure = failure or outcome.failure
         if failure:
             raise failure
+
+    def _pass_on(self, executor: Executor) -> None:
+        """Report what an executor has to say."""
+        if isinstance(executor, Newsy) and (note := executor.news()):
+            self.show(note)
 
     def _survivors(self, flying: dict[Future[_Outcome], Chunk]) -> Iterator[Chunk]:
         """Keep what came back before a worker died; the chunks that did not."""

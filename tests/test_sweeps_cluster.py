@@ -1,0 +1,164 @@
+"""Sweeps on a Dask cluster: a scheduler and workers as processes, some of them killed."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from sweeps.cluster import Cluster
+from sweeps.engine import evaluate_all
+from sweeps.store import Store, Task
+
+distributed = pytest.importorskip("distributed")
+
+TESTS = Path(__file__).parent
+DEAD = "tcp://127.0.0.1:9"
+
+
+def square(record):
+    """A stand-in for an evaluation that tells which process it ran in, in a file."""
+    time.sleep(record.get("seconds", 0))
+    if "log" in record:
+        with Path(record["log"]).open("a") as log:
+            log.write(f"{record['n']} {os.getpid()}\n")
+    if record.get("fail"):
+        raise ValueError(f"{record['n']} must not be squared")
+    return {"square": record["n"] ** 2, "pair": (record["n"], 0.1 * record["n"])}
+
+
+def tasks(count, **more):
+    return [Task("square", {"n": number, **more}) for number in range(count)]
+
+
+class Local:
+    """A scheduler and workers on this machine."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.processes = []
+        self.file = folder / "scheduler.json"
+        ports = ["--port", "0", "--no-dashboard", "--host", "127.0.0.1"]
+        self.scheduler = self._start("scheduler", *ports, "--scheduler-file", str(self.file))
+
+    def add_worker(self):
+        options = ["--no-nanny", "--nthreads", "2", "--no-dashboard", "--host", "127.0.0.1"]
+        folder = ["--local-directory", str(self.folder)]
+        return self._start("worker", "--scheduler-file", str(self.file), *options, *folder)
+
+    @property
+    def address(self):
+        import json
+
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            with contextlib.suppress(OSError, ValueError):
+                return json.loads(self.file.read_text())["address"]
+            time.sleep(0.05)
+        raise AssertionError("the scheduler did not start")
+
+    def _start(self, kind, *options):
+        process = subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.dask_{kind}", *options],
+            env=os.environ | {"PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.processes.append(process)
+        return process
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def local(tmp_path):
+    cluster = Local(tmp_path)
+    yield cluster
+    cluster.close()
+
+
+def wait_until(true, seconds=60):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_an_unreachable_cluster_is_told_in_seconds():
+    start = time.monotonic()
+    with pytest.raises(
+        OSError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 within 1 s"
+    ):
+        Cluster(DEAD, seconds=1)
+    assert time.monotonic() - start < 8
+    wrong = ("10.0.0.1", "http://10.0.0.1:8786", "tcp://10.0.0.1", "tcp://:1", "")
+    for address in wrong:
+        with pytest.raises(ValueError, match="the address of its scheduler"):
+            Cluster(address)
+    assert len(wrong) == 5
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_what_local_processes_give_though_a_worker_is_killed(local, tmp_path):
+    log, notes = tmp_path / "log", []
+    victims = [local.add_worker(), local.add_worker()]
+    with Cluster(local.address, seconds=60) as cluster:
+        wait_until(lambda: len(cluster._present()) == 2)
+        chosen = tasks(60, seconds=0.1, log=str(log))
+        seen = []
+
+        def report(done, total, reused=0, note=""):
+            notes.append(note)
+            seen.append(done)
+            if done >= 8 and victims[0].poll() is None:
+                victims[0].send_signal(signal.SIGKILL)
+
+        with Store(tmp_path / "cluster.sqlite") as store:
+            found = evaluate_all(
+                chosen, square, store, workers=2, executor=cluster.executor, report=report
+            )
+            assert len(store) == 60
+            again = evaluate_all(chosen, square, store, workers=1)
+    assert seen[-1] == 60
+    assert any("a worker of the cluster is gone" in note for note in notes)
+    used = {int(line.split()[1]) for line in log.read_text().splitlines()}
+    assert used == {worker.pid for worker in victims}
+    with Store(tmp_path / "serial.sqlite") as store:
+        serial = evaluate_all(tasks(60), square, store, workers=1)
+    with Store(tmp_path / "processes.sqlite") as store:
+        processes = evaluate_all(tasks(60), square, store, workers=2)
+    with Store(tmp_path / "threads.sqlite") as store:
+        threads = evaluate_all(tasks(60), square, store, executor=lambda: ThreadPoolExecutor(2))
+    assert found == again == serial == processes == threads
+
+
+@pytest.mark.slow
+def test_errors_come_home_and_a_lost_scheduler_loses_nothing(local, tmp_path):
+    local.add_worker()
+    with Cluster(local.address, seconds=60) as cluster, Store(tmp_path / "s.sqlite") as store:
+        assert cluster.width == 1
+        chosen = [*tasks(4), Task("square", {"n": 4, "fail": True})]
+        with pytest.raises(ValueError, match="4 must not be squared"):
+            evaluate_all(chosen, square, store, workers=1, executor=cluster.executor)
+        assert len(store) == 4
+        cluster._seconds = 2
+
+        def report(done, total, reused=0, note=""):
+            if done >= 10 and local.scheduler.poll() is None:
+                local.scheduler.kill()
+                local.scheduler.wait()
+
+        chosen = tasks(60, seconds=0.05)
+        with pytest.raises(OSError, match="is gone; what was finished is kept"):
+            evaluate_all(chosen, square, store, workers=2, executor=cluster.executor, report=report)
+        assert 10 <= len(store.get(chosen)) < 60
+        found = evaluate_all(chosen, square, store, workers=1)
+    assert [one["square"] for one in found] == [n * n for n in range(60)]
