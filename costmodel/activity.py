@@ -11,33 +11,28 @@ bit) that follows from the words passing through it:
   mean over ``x``. Above the root mean square of the sum so far all bits are its sign (the dual bit
   types of Landman and Rabaey, IEEE Trans. VLSI 3(2), 1995), which changes as a random walk's does.
 
-The coefficients of the densities are fitted to netlist simulations (`fit`; non-negative least
-squares of relative errors). Everything is closed form: products of counts and densities.
+The coefficients of the densities are fitted to netlist simulations of cores
+(`costmodel.activity_fit`). Everything is closed form: products of counts and densities. Arrays and
+tiles: `costmodel.activity_grid`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from costmodel.energy import Constants, constants
+from costmodel.energy import constants
 from costmodel.model import Estimate
 from costmodel.model import estimate as area
 from hw.accumulators import AccumulatorKind
-from hw.design import Design, Grid
+from hw.design import Design, DotProduct, Grid, OutputStationaryArray
 from hw.formats import FixedFormat
 from hw.target import Target
-
-ROUNDS = 400
-"""Rounds of the fit's coordinate descent."""
-EMPTY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,42 +102,111 @@ class EnergyEstimate:
 
 
 def estimate(design: Design, target: Target, statistics: Statistics) -> EnergyEstimate:
-    """Return the energy of a MAC or dot product under operands with these statistics.
+    """Return the energy of a design under operands with these statistics.
+
+    Statistics of a grid are those of one cell. An array is taken to be fed every cycle: its sums
+    have at least as many steps as it takes to show the results of the sum before.
 
     Raises
     ------
     ValueError
-        If the formula does not cover the design (arrays, alignment windows, floating
-        accumulators, pipelines, DSP blocks) or the target.
+        If the formula does not cover the design (alignment windows, floating accumulators,
+        pipelines, DSP blocks, what is neither MAC, dot product, array nor tile) or the target.
 
     """
     check_covered(design)
-    known, fitted = constants(target.name), coefficients(target.name)
-    counted = area(design, target)
+    known = constants(target.name)
+    core = core_of(design)
     parts = {"inputs": inputs_per_cycle(design, statistics) * known.inputs}
-    for name, value in features(design, counted, statistics, target).items():
-        if name not in fitted["values"]:
-            raise ValueError(f"the activity of {target.name} has no coefficient {name}")
-        label = name.partition("/")[0].partition(":")[0]
-        parts[label] = parts.get(label, 0.0) + value * fitted["values"][name] * known.logic
-    parts["clock"] = counted.ff * known.clock
-    total = sum(parts.values())
+    is_array = isinstance(design, OutputStationaryArray)
+    for label, value in logic_per_cycle(core, target, statistics, is_array).items():
+        parts[label] = design.cores * value
+    if isinstance(design, OutputStationaryArray):
+        parts["array shell"] = _shell_per_cycle(design, target, statistics)
+    parts["clock"] = area(design, target).ff * known.clock
+    total, macs = sum(parts.values()), design.cores * design.lanes
     return EnergyEstimate(
-        total / design.lanes,
+        total / macs,
         total,
-        {name: value / design.lanes for name, value in parts.items()},
-        float(fitted["error_percent"]),
+        {name: value / macs for name, value in parts.items()},
+        _error_percent(design, target),
         known.factor,
         target.label,
         known.source,
     )
 
 
+def _error_percent(design: Design, target: Target) -> float:
+    from costmodel.activity_grid import GRID_ERRORS
+
+    cores = float(coefficients(target.name)["error_percent"])
+    return GRID_ERRORS.get(target.name, {}).get(design.kind, cores)
+
+
+def logic_per_cycle(
+    design: Design, target: Target, statistics: Statistics, shown_at_end: bool = False
+) -> dict[str, float]:
+    """Return the pJ per cycle of each kind of part of a core, without inputs and clock.
+
+    Parameters
+    ----------
+    design, target, statistics
+        As for `estimate`; of a grid its core (`core_of`).
+    shown_at_end
+        Whether the total is that of the last step only, as in arrays: elsewhere two registers
+        toggle in each step, the accumulator and its copy that is shown.
+
+    Raises
+    ------
+    ValueError
+        As `estimate`.
+
+    """
+    check_covered(design)
+    known, fitted = constants(target.name), coefficients(target.name)
+    parts: dict[str, float] = {}
+    for name, value in features(design, area(design, target), statistics, target).items():
+        if name not in fitted["values"]:
+            raise ValueError(f"the activity of {target.name} has no coefficient {name}")
+        label = name.partition("/")[0].partition(":")[0]
+        share = 0.5 if shown_at_end and name == "register/carried" else 1.0
+        value *= share * fitted["values"][name] * known.logic
+        parts[label] = parts.get(label, 0.0) + value
+    return parts
+
+
+def core_of(design: Design) -> Design:
+    """Return the core of an array or tile as a dot product, any other design as it is."""
+    if not isinstance(design, Grid):
+        return design
+    return DotProduct(
+        weight=design.weight,
+        activation=design.activation,
+        accumulator=design.accumulator,
+        specials=design.specials,
+        structure=design.structure,
+        lane_count=design.lanes,
+    )
+
+
+def _shell_per_cycle(
+    design: OutputStationaryArray, target: Target, statistics: Statistics
+) -> float:
+    """Return the pJ per cycle of an array beside its cores, its inputs and its clock."""
+    from costmodel.activity_grid import core_terms, side_factors
+
+    terms = core_terms(design, target, statistics)
+    factors, plain = (
+        side_factors(target, is_array, design.rows, design.columns) for is_array in (True, False)
+    )
+    return sum(term * (f - p) for term, f, p in zip(terms, factors, plain, strict=True))
+
+
 def check_covered(design: Design) -> None:
     """Raise ValueError if the formula does not cover a design."""
     kind = design.accumulator.kind
     what = None
-    if isinstance(design, Grid) or design.kind not in ("mac", "dot"):
+    if design.kind not in ("mac", "dot", "array", "tile"):
         what = f"kind {design.kind}"
     elif kind in (AccumulatorKind.WINDOW, AccumulatorKind.FLOATING):
         what = f"accumulator {design.accumulator}"
@@ -150,14 +214,16 @@ def check_covered(design: Design) -> None:
         what = "pipeline registers" if design.pipeline else f"structure {design.structure}"
     if what:
         raise ValueError(
-            f"the activity formula covers MACs and dot products in LUTs with fixed accumulators, "
-            f"not {what}: simulate the netlist instead"
+            f"the activity formula covers MACs, dot products, arrays and tiles in LUTs with fixed "
+            f"accumulators, not {what}: simulate the netlist instead"
         )
 
 
 def inputs_per_cycle(design: Design, statistics: Statistics) -> float:
     """Return the toggles per cycle of the operands and of ``last``."""
-    return design.lanes * (statistics.weight + statistics.activation) + 2 / statistics.steps
+    rows, columns = (design.rows, design.columns) if isinstance(design, Grid) else (1, 1)
+    words = columns * statistics.weight + rows * statistics.activation
+    return design.lanes * words + 2 / statistics.steps
 
 
 def accumulator_toggles(bits: int, statistics: Statistics) -> float:
@@ -268,57 +334,3 @@ def coefficients(target: str) -> dict[str, Any]:
         raise ValueError(f"the activity formula has no coefficients of the target {target!r}")
     found: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
     return found
-
-
-def fit(
-    rows: Sequence[Mapping[str, float]],
-    energies: Sequence[tuple[float, float]],
-    prior: Mapping[str, float] | None = None,
-    pull: float = 1e-4,
-) -> dict[str, float]:
-    """Return coefficients by name: non-negative least squares of relative errors.
-
-    Parameters
-    ----------
-    rows
-        `features` of each measurement.
-    energies
-        Measured toggle energy of each in toggles of logic: without the inputs, and with them; the
-        error is relative to the latter.
-    prior, pull
-        Coefficients that the found ones are drawn to (0 by default), and how strongly.
-
-    """
-    known = prior or {}
-    names = sorted({name for row in rows for name in row} | set(known))
-    whole = np.array([total for _, total in energies])
-    matrix = np.array([[row.get(name, 0.0) for name in names] for row in rows]) / whole[:, None]
-    wanted = np.array([own for own, _ in energies]) / whole
-    scale = np.sqrt((matrix**2).sum(axis=0)) + EMPTY
-    start = np.array([known.get(name, 0.0) for name in names])
-    solved = _non_negative(matrix / scale, wanted, start * scale, pull) / scale
-    solved = np.where(scale > EMPTY, solved, start)
-    return {name: round(float(value), 5) for name, value in zip(names, solved, strict=True)}
-
-
-def _non_negative(
-    matrix: NDArray[np.float64],
-    wanted: NDArray[np.float64],
-    start: NDArray[np.float64],
-    pull: float,
-) -> NDArray[np.float64]:
-    """Return the least-squares solution without negative values, by coordinate descent."""
-    square = matrix.T @ matrix + pull * np.eye(matrix.shape[1])
-    right = matrix.T @ wanted + pull * start
-    found = start.copy()
-    for _ in range(ROUNDS):
-        for j in range(len(found)):
-            found[j] = max(0.0, found[j] + (right[j] - square[j] @ found) / square[j, j])
-    return found
-
-
-def measured_energy(rates: Mapping[str, float], known: Constants) -> tuple[float, float]:
-    """Return measured toggle energy in toggles of logic: without inputs, and with them."""
-    names = ("logic", "carry", "registers")
-    own = sum(rates[name] * getattr(known, name) for name in names)
-    return own / known.logic, (own + rates["inputs"] * known.inputs) / known.logic

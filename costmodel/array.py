@@ -21,9 +21,7 @@ SINGLE_CELL_CONTROL_FF = 1
 def array_shell(plan: ArrayPlan, target: Coefficients) -> Cost:
     """Return the cost of operand registers, control, row counter and row selection."""
     control = _control(plan, target)
-    return (
-        luts(_selection_luts(plan, target)) + control + _next_row(plan) + _registers(plan, target)
-    )
+    return luts(selection_luts(plan, target)) + control + _next_row(plan) + _registers(plan, target)
 
 
 def _control(plan: ArrayPlan, target: Coefficients) -> Cost:
@@ -36,7 +34,7 @@ def _control(plan: ArrayPlan, target: Coefficients) -> Cost:
     raise ValueError(f"the cost model of {target.target} has no arrays")
 
 
-def _selection_luts(plan: ArrayPlan, target: Coefficients) -> int:
+def selection_luts(plan: ArrayPlan, target: Coefficients) -> int:
     """Return the LUTs that choose a row's results: one per multiplexer and bit."""
     per_bit = sum(
         function_luts(ways + (ways - 1).bit_length(), target.lut_inputs)

@@ -15,8 +15,8 @@ import csv
 import json
 import random
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,9 @@ from costmodel.activity import (
     Statistics,
     coefficients,
     features,
-    fit,
     inputs_per_cycle,
-    measured_energy,
 )
+from costmodel.activity_fit import fit, measured_energy
 from costmodel.energy import Rates, constants
 from hw import yosys
 from hw.design import DSP_STRUCTURES, Design, from_record
@@ -51,6 +50,8 @@ SPEC = DATA / "activity_designs.yaml"
 FITTED, JUDGED = "fitted", "judged"
 SAMPLED = 32
 """Streams that word statistics are taken from."""
+WORD_BITS = 62
+"""Sums of fewer bits are taken as machine words."""
 WIDEST = 160
 """Bits of the widest word of a product or a sum."""
 
@@ -126,7 +127,33 @@ def _weighted(source: random.Random, shares: dict[str, int]) -> str:
     return source.choices(list(shares), list(shares.values()))[0]
 
 
-def statistics_of(design: Design, stream: OperandStream) -> Statistics:
+def stream_statistics(name: str = "uniform", seed: int = 1) -> Callable[[Design], Statistics]:
+    """Return a function that gives the word statistics of a design's operands in a stream.
+
+    Nothing is simulated, and designs of the same formats and lanes share what is drawn.
+
+    Parameters
+    ----------
+    name, seed
+        As for `sweeps.streams.operand_stream`.
+
+    """
+    known: dict[tuple[Format, Format, int], Statistics] = {}
+
+    def found(design: Design) -> Statistics:
+        key = (design.weight, design.activation, design.lanes)
+        if key not in known:
+            stream = operand_stream(design, name, seed, streams=SAMPLED)
+            known[key] = statistics_of(design, stream, WIDEST)
+        whole = known[key]
+        return replace(whole, carried=whole.carried[: design.accumulator_bits])
+
+    return found
+
+
+def statistics_of(
+    design: Design, stream: OperandStream, accumulator_bits: int | None = None
+) -> Statistics:
     """Return the word statistics of some of a stream's steps: nothing is simulated.
 
     The statistics follow from 32 of the streams, evenly chosen; of an array or tile from its first
@@ -149,7 +176,7 @@ def statistics_of(design: Design, stream: OperandStream) -> Statistics:
         step_sign=_changes(sums < 0),
         mean=float(sums.astype(float).mean()),
         deviation=float(sums.astype(float).std()),
-        carried=tuple(_carried(sums, bit) for bit in range(design.accumulator_bits)),
+        carried=_carried(sums, accumulator_bits or design.accumulator_bits),
         steps=float(1 / max(stream.last.mean(), 1e-3)),
     )
 
@@ -176,10 +203,19 @@ def _changes(flags: npt.NDArray[np.bool_]) -> float:
     return float((flags[:, 1:] != flags[:, :-1]).mean())
 
 
-def _carried(sums: npt.NDArray[np.object_], bit: int) -> float:
-    """Return the mean distance to the next multiple of ``2**(bit + 1)``, over ``2**bit``."""
-    rest = sums & ((1 << (bit + 1)) - 1)
-    return float(np.minimum(rest, (1 << (bit + 1)) - rest).astype(float).mean() / 2.0**bit)
+def _carried(sums: npt.NDArray[np.object_], bits: int) -> tuple[float, ...]:
+    """Return each bit's mean distance to the next multiple of ``2**(bit + 1)``, over ``2**bit``.
+
+    From the bit on that no sum reaches, distances are the sums themselves.
+    """
+    top = int(abs(sums).max()).bit_length()
+    words = sums.astype(np.int64) if top < WORD_BITS else sums
+    found = []
+    for bit in range(min(top, bits)):
+        rest = words & ((1 << (bit + 1)) - 1)
+        found.append(float(np.minimum(rest, (1 << (bit + 1)) - rest).astype(float).mean() / 2**bit))
+    beyond = float(abs(words).astype(float).mean())
+    return (*found, *(beyond / 2.0**bit for bit in range(len(found), bits)))
 
 
 def rows_of(design: Design, target: str, chosen: str) -> Iterator[dict[str, Any]]:

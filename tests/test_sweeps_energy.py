@@ -242,7 +242,7 @@ def test_an_estimate_is_near_the_simulation_and_knows_its_bounds():
     for changes, what in (
         ({"accumulator": "window:24:64"}, "not accumulator window"),
         ({"pipeline": 1}, "not pipeline registers"),
-        ({"kind": "array"}, "not kind array"),
+        ({"kind": "mxdot", "weight": "e2m1fn", "accumulator": "fp32"}, "not kind mxdot"),
         ({"structure": "dsp"}, "not structure dsp"),
     ):
         with pytest.raises(ValueError, match=what):

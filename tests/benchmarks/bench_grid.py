@@ -4,17 +4,19 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from measure import Row, least_seconds
 
 from costmodel import estimate
-from costmodel.grid import Grid, prepare
+from costmodel.grid import Extra, Grid, Table, prepare
+from costmodel.grid_columns import clock_column, energy_column
 from hw.accumulators import parse_accumulator
 from hw.design import DotProduct
 from hw.formats import parse
 from hw.target import load
+from sweeps.activity import stream_statistics
 from sweeps.autotune import resolve
 
 SIDES = tuple(range(1, 65))
@@ -60,11 +62,30 @@ def grid_rows() -> Iterator[Row]:
     yield Row(
         "grid of arrays, planned before", points / warm, "M points/s", 1e-6 / single, "estimate"
     )
+    yield from column_rows(table)
 
 
-def drain(table) -> None:
+def column_rows(table: Table) -> Iterator[Row]:
+    """Millions of points per second with energy and clock, and milliseconds to prepare them."""
+    start = time.perf_counter()
+    extras = {
+        "energy_pj_per_mac": energy_column(table, stream_statistics(), "mask"),
+        "fmax_mhz": clock_column(table, "mask"),
+    }
+    made = time.perf_counter() - start
+    yield Row("energy and clock of a grid's cores, each", 1e3 * made / len(table.cores), "ms")
+    plain, warm = least_seconds(lambda: drain(table), lambda: drain(table, extras), runs=5)
+    points = table.points / 1e6
+    yield Row(
+        "grid with energy and clock", points / warm, "M points/s", points / plain, "counts alone"
+    )
+    covered = extras["energy_pj_per_mac"].covered & extras["fmax_mhz"].covered
+    yield Row("cores whose energy and clock are both known", 100 * covered.mean(), "%")
+
+
+def drain(table: Table, extras: Mapping[str, Extra] | None = None) -> None:
     """Compute all points of a grid."""
-    for _ in table.chunks():
+    for _ in table.chunks(extras=extras):
         pass
 
 

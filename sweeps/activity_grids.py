@@ -1,0 +1,115 @@
+"""Floor 4: arrays and tiles that the activity formula is judged by, written as data of `costmodel`.
+
+``python -m sweeps.activity_grids TARGET…`` draws designs by the seed of
+``specs/activity_grids.yaml``, maps them and counts the toggles of their netlists under each operand
+stream, as `sweeps.activity` does of cores. Nothing is fitted to them: the formula has the
+coefficients of cores. The file is ``costmodel/data/activity_grids_<target>.csv``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hw.design import DSP_STRUCTURES, Design, from_record
+from hw.plan import structures
+from hw.target import load
+from sweeps.activity import DATA, JUDGED, Row, read_rows, rows_of
+from sweeps.calibrate import to_csv
+from sweeps.files import write_whole
+
+SPEC = Path(__file__).parent / "specs" / "activity_grids.yaml"
+
+
+@cache
+def specification() -> dict[str, Any]:
+    """Return the distribution of the designs."""
+    found: dict[str, Any] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
+    return found
+
+
+def draw(target: str) -> list[Design]:
+    """Return the arrays and tiles of a target; no two are the same.
+
+    Raises
+    ------
+    ValueError
+        If the distribution says nothing of the target.
+
+    """
+    given = specification()
+    if target not in given["counts"]:
+        raise ValueError(
+            f"grids are drawn for one of {', '.join(given['counts'])}, not for {target}"
+        )
+    source, technology = random.Random(given["seed"]), load(target)
+    found: dict[str, Design] = {}
+    while len(found) < given["counts"][target]:
+        kind = given["kinds"][len(found) % len(given["kinds"])]
+        design = _one(source, technology, kind)
+        if design is not None:
+            found.setdefault(design.slug, design)
+    return list(found.values())
+
+
+def _one(source: random.Random, technology: Any, kind: str) -> Design | None:
+    """Return one design, or None where the parts drawn do not go together."""
+    given = specification()
+    weight = source.choice(given["formats"])
+    same = source.random() < given["same_format"]
+    rows, columns = source.choice(given["sides"]), source.choice(given["sides"])
+    lanes = source.choice(given["lanes"])
+    record: dict[str, Any] = {
+        "kind": kind,
+        "weight": weight,
+        "activation": weight if same else source.choice(given["formats"]),
+        "rows": rows,
+        "columns": columns,
+        "lanes": lanes,
+    }
+    shares, terms = given["accumulators"], source.choice(given["terms"])
+    chosen = source.choices(list(shares), list(shares.values()))[0]
+    if not 1 < rows * columns * lanes <= given["most_products"]:
+        return None
+    try:
+        bits = from_record(record).exact_bits
+        record["accumulator"] = f"exact:{terms}" if chosen == "exact" else f"{chosen}:{bits}"
+        design = from_record(record)
+        known = [name for name in structures(design, technology) if name not in DSP_STRUCTURES]
+    except ValueError:
+        return None
+    return design.with_structure(source.choice(known)) if known else None
+
+
+def read_grids(target: str) -> list[Row]:
+    """Return the measurements of the grids of a target."""
+    return read_rows(f"grids_{target}")
+
+
+def count(target: str) -> None:
+    """Count the toggles of the grids of one target, and write its file."""
+    rows: list[dict[str, Any]] = []
+    for design in draw(target):
+        rows += rows_of(design, target, JUDGED)
+        print(f"{len(rows)} {design.slug}", file=sys.stderr, flush=True)
+        write_whole(DATA / f"activity_grids_{target}.csv", to_csv(rows, list(rows[0])))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Count the targets of the command line."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("targets", nargs="+")
+    for target in parser.parse_args(arguments).targets:
+        count(target)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
