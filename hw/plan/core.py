@@ -255,7 +255,7 @@ def _plan_core(design: Design, target: Target) -> CorePlan | CompressorCorePlan:
     lanes = design.lanes
     on_last = isinstance(design, OutputStationaryArray)
     if design.structure == "compressor":
-        return plan_compressor(design, on_last)
+        return plan_compressor(design, target, on_last)
     if design.is_window and design.structure == "merged":
         return _plan_merged_window(design, target, on_last)
     if design.is_window:

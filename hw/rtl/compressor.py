@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module
+from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.plan.cells import Lut
 from hw.plan.compressor import CompressorCorePlan, CompressorPlan
 from hw.rtl.accumulate import Accumulator
 from hw.rtl.cells import Nets
 from hw.rtl.library import place
 from hw.rtl.sums import Summand
+
+
+class Lookup(wiring.Component):
+    """A function of a few nets. Ports: `index`, `out`. Combinational.
+
+    In a module of its own it is one LUT: Yosys does not map a tree of them anew.
+    """
+
+    def __init__(self, inputs: int, truth: int) -> None:
+        self.truth = truth
+        super().__init__({"index": In(inputs), "out": Out(1)})
+
+    def elaborate(self, platform: object) -> Module:
+        """Look up."""
+        m = Module()
+        m.d.comb += self.out.eq(Const(self.truth, 1 << len(self.index)).bit_select(self.index, 1))
+        return m
+
+
+def place_lookups(
+    m: Module, platform: object, luts: tuple[Lut, ...], inputs: dict[str, Value]
+) -> dict[str, Value]:
+    """Add LUTs as modules that are kept; return all nets."""
+    nets: dict[str, Value] = {"0": Const(0, 1), "1": Const(1, 1), **inputs}
+    for lut in luts:
+        nets[lut.output] = Signal(name=lut.output)
+    for lut in luts:
+        cell = Lookup(len(lut.inputs), lut.truth)
+        place(m, platform, f"lookup_{len(lut.inputs)}_{lut.truth:x}", cell, lut.output)
+        m.d.comb += [
+            cell.index.eq(Cat(*(nets[net] for net in lut.inputs))),
+            nets[lut.output].eq(cell.out),
+        ]
+    return nets
 
 
 class Compressor(wiring.Component):
@@ -37,13 +72,17 @@ class Compressor(wiring.Component):
         m = Module()
         inputs = {f"w{i}": bit for i, bit in enumerate(self.weight)}
         inputs |= {f"a{i}": bit for i, bit in enumerate(self.activation)}
-        nets = Nets(m, platform, inputs)
-        nets.add(self.plan.netlist)
+        if self.plan.lut_inputs:
+            nets = place_lookups(m, platform, self.plan.netlist.luts, inputs)
+        else:
+            cells = Nets(m, platform, inputs)
+            cells.add(self.plan.netlist)
+            nets = cells.nets
         *words, pending = self.plan.outputs
         for number, word in enumerate(words):
-            m.d.comb += getattr(self, f"word{number}").eq(nets.word(list(word)))
+            m.d.comb += getattr(self, f"word{number}").eq(Cat(*(nets[net] for net in word)))
         for number, net in enumerate(pending):
-            m.d.comb += getattr(self, f"carry{number}").eq(nets.nets[net])
+            m.d.comb += getattr(self, f"carry{number}").eq(nets[net])
         return m
 
 
