@@ -238,8 +238,8 @@ def _follow(local: Future[Any], remote: Any) -> None:
         except Exception as error:  # its result died with the worker that held it
             local.set_exception(BrokenProcessPool(f"a result is lost: {error}"))
         return
-    error = remote.exception() if remote.status == "error" else None
-    if error is None or type(error).__name__ == "KilledWorker":
-        local.set_exception(BrokenProcessPool(str(error or "the Dask scheduler is gone")))
+    cause = remote.exception() if remote.status == "error" else None
+    if cause is None or type(cause).__name__ == "KilledWorker":
+        local.set_exception(BrokenProcessPool(str(cause or "the Dask scheduler is gone")))
     else:
-        local.set_exception(error)
+        local.set_exception(cause)

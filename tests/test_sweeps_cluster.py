@@ -162,3 +162,49 @@ def test_errors_come_home_and_a_lost_scheduler_loses_nothing(local, tmp_path):
         assert 10 <= len(store.get(chosen)) < 60
         found = evaluate_all(chosen, square, store, workers=1)
     assert [one["square"] for one in found] == [n * n for n in range(60)]
+
+
+SPEC = """\
+version: 1
+network: digits_cnn
+weights: [int2, int4]
+activations: [uint3]
+output: results
+"""
+
+
+def test_the_command_refuses_what_it_cannot_reach_and_keeps_what_there_is(tmp_path, capsys):
+    from sweeps.cli import main
+
+    spec = tmp_path / "s.yaml"
+    spec.write_text(SPEC)
+    folder = tmp_path / "results"
+    words = ["sweep", str(spec), "-o", str(folder)]
+    refused = [
+        ((*words, "--dask", "10.0.0.1:8786"), "the address of its scheduler"),
+        ((*words, "--dask", DEAD, "--workers", "2"), "leave it out with --dask"),
+        ((*words, "--dask", DEAD), f"no Dask scheduler answers at {DEAD} within 5 s"),
+    ]
+    for given, expected in refused:
+        assert main(given) == 2
+        printed = capsys.readouterr()
+        assert expected in printed.err
+        assert printed.err.count("\n") == 1
+    assert len(refused) == 3
+    assert (folder / "points.sqlite").exists()
+
+
+@pytest.mark.slow
+def test_a_sweep_on_a_cluster_writes_the_same_file(local, tmp_path):
+    from sweeps.cli import main
+
+    spec = tmp_path / "s.yaml"
+    spec.write_text(SPEC)
+    local.add_worker()
+    address = local.address
+    with Cluster(address, seconds=60):
+        pass
+    assert main(["sweep", str(spec), "-o", str(tmp_path / "far"), "--dask", address]) == 0
+    assert main(["sweep", str(spec), "-o", str(tmp_path / "near"), "--workers", "1"]) == 0
+    far, near = ((tmp_path / name / "points.csv").read_bytes() for name in ("far", "near"))
+    assert far == near
