@@ -202,8 +202,11 @@ def _shell_per_cycle(
     return sum(term * (f - p) for term, f, p in zip(terms, factors, plain, strict=True))
 
 
-def check_covered(design: Design) -> None:
-    """Raise ValueError if the formula does not cover a design."""
+def check_covered(design: Design, target: Target | None = None) -> None:
+    """Raise ValueError if the formula does not cover a design, or has nothing for the target."""
+    if target is not None:
+        constants(target.name)
+        coefficients(target.name)
     kind = design.accumulator.kind
     what = None
     if design.kind not in ("mac", "dot", "array", "tile"):

@@ -84,8 +84,7 @@ def energy_column(
     """
 
     def terms(core: Core) -> Floats:
-        check_covered(core.design)
-        constants(core.target.name)
+        check_covered(core.design, core.target)
         return np.array(core_terms(core.design, core.target, statistics(core.design)))
 
     found, reasons = _each(table, terms, len(TERMS), uncovered)

@@ -110,11 +110,13 @@ def estimate(arguments: argparse.Namespace) -> int:
     """``macloom estimate``."""
     from sweeps import workflow
     from sweeps.commands_estimate import show_estimate
+    from sweeps.interchange import WITH_ENERGY
 
     found = workflow.estimate(
         *_clocked(arguments),
         breakdown=arguments.breakdown or arguments.plot is not None,
         extrapolate=arguments.extrapolate,
+        energy=arguments.format in WITH_ENERGY,
     )
     show_estimate(arguments, found, _area_lines(found))
     return FINE

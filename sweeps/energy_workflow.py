@@ -12,6 +12,7 @@ from sweeps.files import write_whole
 if TYPE_CHECKING:
     from hw.design import Design
     from hw.rtl import Emitted
+    from hw.target import Target
 
 
 def measure(
@@ -119,6 +120,38 @@ def estimate(
         "design": settled.to_record(),
         "estimated": True,
         "stream": stream,
+    }
+
+
+def energy_or_reason(design: Design, target: Target) -> dict[str, Any]:
+    """Return the energy of a settled design by formula, or why there is none.
+
+    Returns
+    -------
+    Plain JSON values: `energy` (`energy_pj_per_mac` under uniform operands, `error_percent` of its
+    toggles, `factor` by which all pJ may be off, `stream`), or `energy_left_out`, the reason.
+
+    """
+    from costmodel.activity import check_covered
+    from costmodel.activity import estimate as by_formula
+
+    try:
+        check_covered(design, target)
+    except ValueError as error:
+        return {"energy_left_out": str(error)}
+    from sweeps.activity import stream_statistics
+
+    try:
+        found = by_formula(design, target, stream_statistics("uniform")(design))
+    except ValueError as error:
+        return {"energy_left_out": str(error)}
+    return {
+        "energy": {
+            "energy_pj_per_mac": float(f"{found.energy_pj_per_mac:.4g}"),
+            "error_percent": found.error_percent,
+            "factor": found.factor,
+            "stream": "uniform",
+        }
     }
 
 

@@ -17,6 +17,8 @@ from typing import Any
 from hw.design import Design, from_record
 
 FORMATS = ("text", "json", "csv", "accelergy", "zigzag")
+WITH_ENERGY = ("csv", "accelergy", "zigzag")
+"""Formats with a place for an energy."""
 ACCELERGY_VERSION = 0.3
 CLASSES_VERSION = 1.0
 COUNTS = ("lut", "sites", "ff", "carry", "dsp", "transistors", "gates")
@@ -45,8 +47,21 @@ def document(found: Found, format: str) -> str:
     record = accelergy(found) if format == "accelergy" else zigzag(found)
     unit = area(found)[1]
     head = f"# {record_name(found)}, estimated by macloom; areas are {unit}\n"
+    head += _energy_head(found)
     text: str = yaml.safe_dump(record, sort_keys=False, width=100)
     return head + text
+
+
+def _energy_head(found: Found) -> str:
+    """Return what a file says of its energy: of which operands, and how far it may be off."""
+    energy = found.get("energy") or {}
+    if "error_percent" not in energy:
+        return ""
+    return (
+        f"# energy is pJ, {energy['stream']} operands: toggles by formula, mean error "
+        f"{energy['error_percent']:g} %;\n"
+        f"# all pJ of a target may be off together by a factor of {energy['factor']:g}\n"
+    )
 
 
 def record_name(found: Found) -> str:
@@ -71,7 +86,8 @@ def missing_energy(found: Found, format: str) -> str:
     """Return what to say of an energy that a format has a field for and the estimate lacks."""
     if format not in ("accelergy", "zigzag") or energy_pj_per_mac(found) is not None:
         return ""
-    return f"energy is left out: the estimate on {found['target']} has none"
+    reason = found.get("energy_left_out", f"the estimate on {found['target']} has none")
+    return f"energy is left out: {reason}"
 
 
 def to_csv(found: Found) -> str:

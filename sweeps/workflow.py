@@ -178,6 +178,7 @@ def estimate(
     target: str = DEFAULT_TARGET,
     breakdown: bool = False,
     extrapolate: bool = False,
+    energy: bool = False,
 ) -> dict[str, Any]:
     """Return the area of a design by formula.
 
@@ -185,8 +186,9 @@ def estimate(
     -------
     Plain JSON values: `lut`, `sites`, `ff`, `carry`, `dsp`, `target`, `design` (its structure
     settled), `expected_error` of its LUTs (see `costmodel.expected`; None where nothing is known),
-    `clock` (see `costmodel.timing.Clock`; None where there is no model), and with `breakdown` the
-    `parts` (name, count and cost of each kind).
+    `clock` (see `costmodel.timing.Clock`; None where there is no model), with `breakdown` the
+    `parts` (name, count and cost of each kind), and with `energy` that of uniform operands or why
+    it is not known (see `sweeps.energy_workflow.energy_or_reason`).
 
     Raises
     ------
@@ -218,6 +220,10 @@ def estimate(
     record["clock"] = _clock(settled, technology, stage_ns)
     if breakdown:
         record["parts"] = [asdict(part) for part in found.breakdown]
+    if energy:
+        from sweeps.energy_workflow import energy_or_reason
+
+        record |= energy_or_reason(settled, technology)
     return record
 
 

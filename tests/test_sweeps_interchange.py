@@ -12,7 +12,7 @@ import yaml
 from costmodel import estimate
 from hw.design import from_record
 from hw.target import load
-from sweeps import breakdown_figure
+from sweeps import breakdown_figure, workflow
 from sweeps.cli import main
 from sweeps.interchange import accelergy, document, missing_energy, zigzag
 
@@ -116,11 +116,18 @@ WORDS = ["estimate", "mac", "--weight", "int4", "--structure", "rows"]
 def test_the_command_prints_each_format(capsys):
     assert main([*WORDS, "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    for name in ("csv", "accelergy", "zigzag"):
-        assert main([*WORDS, "--format", name]) == 0
-        printed = capsys.readouterr()
-        assert printed.out == document(found, name)
-        assert printed.err == ("" if name == "csv" else f"note: {missing_energy(found, name)}\n")
+    assert "energy" not in found
+    for target, known in (("xcup", True), ("ice40", False)):
+        design = from_record(found["design"])
+        given = workflow.estimate(design, target, energy=True)
+        assert ("energy" in given, "energy_left_out" in given) == (known, not known)
+        for name in ("csv", "accelergy", "zigzag"):
+            assert main([*WORDS, "--target", target, "--format", name]) == 0
+            printed = capsys.readouterr()
+            assert printed.out == document(given, name)
+            note = missing_energy(given, name)
+            assert bool(note) == (not known and name != "csv")
+            assert printed.err == (f"note: {note}\n" if note else "")
     assert main([*WORDS, "--format", "csv", "--json"]) == 2
     assert "--json is --format json, not csv" in capsys.readouterr().err
 

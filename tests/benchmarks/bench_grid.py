@@ -80,7 +80,7 @@ def column_rows(table: Table) -> Iterator[Row]:
         "grid with energy and clock", points / warm, "M points/s", points / plain, "counts alone"
     )
     covered = extras["energy_pj_per_mac"].covered & extras["fmax_mhz"].covered
-    yield Row("cores whose energy and clock are both known", 100 * covered.mean(), "%")
+    yield Row("cores whose energy and clock are both known", 100 * float(covered.mean()), "%")
 
 
 def drain(table: Table, extras: Mapping[str, Extra] | None = None) -> None:
