@@ -14,6 +14,8 @@ from sweeps.files import json_text, write_whole
 if TYPE_CHECKING:
     from sweeps.foreign import Peer
     from sweeps.points import Point
+    from sweeps.store import Store
+    from sweeps.sweep import Sweep
 
 FINE, CHECK_FAILED = 0, 1
 _SUFFIXES = (".png", ".svg", ".pdf")
@@ -31,7 +33,7 @@ def sweep(arguments: argparse.Namespace) -> int:
     spec = read_spec(_spec_path(arguments.spec))
     folder = arguments.output or spec.output
     with Store(folder / runs.STORE_NAME) as store:
-        points = runs.run(spec, store, workers=arguments.workers)
+        points = _run(spec, store, arguments)
     paths = runs.write_results(points, folder)
     front = [point for point in points if point.on_front]
     if arguments.json:
@@ -50,6 +52,20 @@ def sweep(arguments: argparse.Namespace) -> int:
     return FINE
 
 
+def _run(spec: Sweep, store: Store, arguments: argparse.Namespace) -> list[Point]:
+    """Run a sweep on this machine, or on a Dask cluster."""
+    from sweeps import runs
+
+    if not arguments.dask:
+        return runs.run(spec, store, workers=arguments.workers)
+    from sweeps.cluster import Cluster
+
+    if arguments.workers:
+        raise ValueError("--workers is for processes of this machine: leave it out with --dask")
+    with Cluster(arguments.dask) as cluster:
+        return runs.run(spec, store, workers=cluster.width, executor=cluster.executor)
+
+
 def plot(arguments: argparse.Namespace) -> int:
     """``macloom plot POINTS.csv``."""
     from sweeps.foreign import read_peers
@@ -60,6 +76,8 @@ def plot(arguments: argparse.Namespace) -> int:
     if not points:
         raise ValueError(f"{arguments.points} holds no points")
     stem = arguments.output or arguments.points.with_name("pareto")
+    if stem.suffix == ".html":
+        return _page(points, stem, arguments)
     paths: list[Path] = []
     targets = list(dict.fromkeys(point.target for point in points))
     for peer in peers:
@@ -164,9 +182,21 @@ def _draw(points: Sequence[Point], path: Path, peers: Sequence[Peer] = ()) -> Se
     if not path.suffix:
         return save_figure(points, path, peers=peers)
     if path.suffix not in _SUFFIXES:
-        raise ValueError(f"a figure is one of {', '.join(_SUFFIXES)}, not {path.suffix!r}")
+        raise ValueError(f"a figure is one of {', '.join(_SUFFIXES)} or .html, not {path.suffix!r}")
     write_whole(path, render(points, path.suffix[1:], peers=peers))
     return [path]
+
+
+def _page(points: Sequence[Point], path: Path, arguments: argparse.Namespace) -> int:
+    """Write the interactive page."""
+    from sweeps.page import save_page
+
+    if arguments.peer:
+        raise ValueError("--peer is for figures, a .html page does not show foreign RTL")
+    save_page(points, path)
+    record = {"points": len(points), "files": [str(path)]}
+    print(json_text(record) if arguments.json else path)
+    return FINE
 
 
 def _draw_together(points: Sequence[Point], path: Path, peers: Sequence[Peer]) -> Path:

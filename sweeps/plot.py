@@ -26,7 +26,7 @@ from sweeps.frame import best_points, is_shown, set_frame
 from sweeps.looks import BLACK, GREY, LAYOUTS, LOOKS, PANEL, PANELS_ACROSS, Layout
 from sweeps.naming import name_points
 from sweeps.peers import draw_peers, placed
-from sweeps.points import Point
+from sweeps.points import Point, check_single
 
 
 def save_figure(
@@ -76,7 +76,7 @@ def draw(points: Sequence[Point], layout: str = "wide", peers: Sequence[Peer] = 
     """The figure itself, for further use; parameters and errors as for `render`."""
     if layout not in LAYOUTS:
         raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
-    _check(points, "network", "metric", "target", "lanes")
+    check_single(points, "network", "metric", "target", "lanes")
     sizes = LAYOUTS[layout]
     figure = Figure(figsize=(sizes.width, sizes.height), layout="constrained")
     FigureCanvasAgg(figure)
@@ -86,7 +86,7 @@ def draw(points: Sequence[Point], layout: str = "wide", peers: Sequence[Peer] = 
 
 def draw_targets(points: Sequence[Point], peers: Sequence[Peer] = ()) -> Figure:
     """Small multiples: a panel per target, in the order of the points; errors as for `render`."""
-    _check(points, "network", "metric", "lanes")
+    check_single(points, "network", "metric", "lanes")
     targets = list(dict.fromkeys(point.target for point in points))
     across = min(PANELS_ACROSS, len(targets))
     down = -(-len(targets) // across)
@@ -136,15 +136,6 @@ def _fill(
     for axes, points, best, lines in drawn:
         if best:
             name_points(figure, axes, points, best, lines, sizes)
-
-
-def _check(points: Sequence[Point], *singles: str) -> None:
-    if not points:
-        raise ValueError("a figure needs at least one point, there are none")
-    for what in singles:
-        values = sorted({str(getattr(point, what)) for point in points})
-        if len(values) > 1:
-            raise ValueError(f"a figure shows one {what}, not {', '.join(values)}")
 
 
 def _crowd(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:

@@ -29,7 +29,7 @@ class Point:
     ones are None where nothing was measured. `on_front` is relative to all points of the same
     target, `on_family_front` to those of the same pair of families among them. Of front points
     `indistinct_from_best` says that a paired bootstrap does not tell them from the best of their
-    target.
+    target. `command` generates the Verilog.
 
     Raises
     ------
@@ -83,6 +83,7 @@ class Point:
     carry_measured: float | None = None
     lut_per_lane_measured: float | None = None
     sites_per_lane_measured: float | None = None
+    command: str = ""
 
     def __post_init__(self) -> None:
         metric = find_metric(self.metric)
@@ -169,6 +170,16 @@ def front_numbers(points: Sequence[Point], objectives: Sequence[str]) -> list[in
         return []
     costs = [[getattr(point, name) for name in reversed(objectives)] for point in points]
     return [int(number) for number in front(np.array(costs, dtype=np.float64))]
+
+
+def check_single(points: Sequence[Point], *columns: str) -> None:
+    """Raise ValueError unless there are points, all with the same values in these columns."""
+    if not points:
+        raise ValueError("a figure needs at least one point, there are none")
+    for what in columns:
+        values = sorted({str(getattr(point, what)) for point in points})
+        if len(values) > 1:
+            raise ValueError(f"a figure shows one {what}, not {', '.join(values)}")
 
 
 def to_csv(points: Iterable[Point]) -> str:

@@ -10,7 +10,6 @@ pipeline stages as it takes.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,11 +17,11 @@ from typing import Any
 import numpy as np
 
 from hw.design import Design
-from hw.formats import Format
 from sweeps import workflow
 from sweeps.accuracy import Case, evaluate_scores
 from sweeps.bootstrap import paired
 from sweeps.fronts import best_within
+from sweeps.generate_command import generate_command
 from sweeps.inference import Engine
 from sweeps.pareto import front
 from sweeps.points import Point
@@ -93,19 +92,7 @@ class Candidate:
     @property
     def command(self) -> str:
         """The command that writes its Verilog."""
-        record = self.design.to_record()
-        words = ["macloom", "generate", str(record.pop("kind"))]
-        for name in ("weight", "activation"):
-            words += [f"--{name}", _slug(getattr(self.design, name))]
-            record.pop(name, None)
-        for name, value in record.items():
-            words += [f"--{name}", str(value)] if value not in (None, 0, "") else []
-        words += ["--target", self.point.target, "-o", "out"]
-        return shlex.join(words)
-
-
-def _slug(format: Format) -> str:
-    return format.name if "<" not in format.name else format.slug
+        return generate_command(self.design, self.point.target)
 
 
 def check_clock(target: str) -> None:

@@ -7,6 +7,7 @@ evaluated and kept apart, and joined here, so that each is computed once however
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import product
@@ -19,6 +20,7 @@ from sweeps.bootstrap import indistinct_from_best
 from sweeps.engine import Report, evaluate_all
 from sweeps.evaluators import Evaluators, Network, standard
 from sweeps.files import write_whole
+from sweeps.generate_command import generate_command
 from sweeps.metrics import OBJECTIVES, find_metric, unpack
 from sweeps.points import Point, front_numbers, to_csv
 from sweeps.progress import Progress
@@ -38,6 +40,7 @@ def run(
     store: Store,
     *,
     workers: int | None = None,
+    executor: Callable[[], Executor] | None = None,
     reporter: Reporter = Progress,
     evaluators: Evaluators | None = None,
 ) -> list[Point]:
@@ -51,6 +54,8 @@ def run(
         Where results are looked up and kept.
     workers
         Processes; the number of CPUs if none is given.
+    executor
+        Makes an executor for accuracies and areas instead of local processes (`sweeps.cluster`).
     reporter
         Shows progress.
     evaluators
@@ -69,17 +74,18 @@ def run(
     _check_objectives(sweep, network.metric)
     designs = sweep.designs(network.terms)
     cases = [_accuracy_task(sweep, design, network, tools.accuracy_salt) for design in designs]
+    hands: dict[str, Any] = {"workers": workers, "executor": executor}
     costs = [
         Task("estimate", {"design": d.to_record(), "target": name}, tools.estimate_salt)
         for name in sweep.targets
         for d in designs
     ]
     with reporter("area") as report:
-        areas = evaluate_all(costs, tools.estimate, store, workers=workers, report=report)
+        areas = evaluate_all(costs, tools.estimate, store, **hands, report=report)
     # Accuracy goes by activation format: workers keep the activations they have quantised.
     ordered = sorted(cases, key=lambda task: str(task.record["activation"]))
     with reporter("accuracy") as report:
-        found = evaluate_all(ordered, tools.accuracy, store, workers=workers, report=report)
+        found = evaluate_all(ordered, tools.accuracy, store, **hands, report=report)
     by_key = {task.key: result for task, result in zip(ordered, found, strict=True)}
     accuracies = [by_key[task.key] for task in cases]
     joined = product(sweep.targets, zip(designs, accuracies, strict=True))
@@ -232,6 +238,7 @@ def _point(
     area: Mapping[str, Any],
 ) -> Point:
     lanes = design.lanes * design.cores
+    settled = from_record({**design.to_record(), "structure": area["structure"]})
     return Point(
         **_judged(accuracy),
         weight=design.weight.name,
@@ -255,6 +262,7 @@ def _point(
         sites_per_lane=round(area["sites"] / lanes, DECIMALS),
         ff_per_lane=round(area["ff"] / lanes, DECIMALS),
         dsp_per_lane=round(area["dsp"] / lanes, DECIMALS),
+        command=generate_command(settled, target),
     )
 
 
