@@ -74,6 +74,22 @@ def test_minimal_specs_take_the_documented_defaults():
     assert found.output == Path("build/sweep")
 
 
+def test_objectives_follow_the_data_set_unless_named():
+    assert sweep("dataset: digits").objectives == ("error_percent", "sites_per_lane")
+    assert sweep("dataset: kjv").objectives == ("bits_per_byte", "sites_per_lane")
+    named = sweep("dataset: kjv\nobjectives: [lut_per_lane, bits_per_byte]\ninputs: 64")
+    assert named.objectives == ("lut_per_lane", "bits_per_byte")
+    assert (named.inputs, sweep().inputs) == (64, None)
+
+
+def test_the_transformers_are_swept_on_two_targets():
+    found = read_spec(SPECS / "bytes.yaml")
+    assert (found.network, found.dataset, found.inputs) == ("bytes_lm", "kjv", 256)
+    assert len(found.pairs) == 12
+    assert found.targets == read_spec(SPECS / "vit.yaml").targets == ("xcup", "ecp5")
+    assert len(read_spec(SPECS / "vit.yaml").pairs) == 99
+
+
 def test_design_kinds_and_sizes():
     assert isinstance(sweep("design: {kind: mac}").designs(9)[0], Mac)
     array = sweep("design: {kind: array, rows: 2, columns: 3, structure: rows}").designs(9)[0]
@@ -112,6 +128,8 @@ def test_ranges_and_lists_of_numbers():
         ),
         ("scales: []", "my.yaml:6: scales must be a list of names, not an empty one"),
         ("objectives: [error_percent]", "my.yaml:6: objectives must name 2 to 4 of"),
+        ("inputs: 0", "my.yaml:6: inputs must be a whole number in 1..16777216, not 0"),
+        ("inputs: all", "my.yaml:6: inputs must be a whole number"),
         ("measure_front: 1", "my.yaml:6: measure_front must be true or false, not 1"),
         ("measure_from_percent: 101", "my.yaml:6: measure_from_percent must be a number in 0..100"),
         ("accumulator: wrap:1", "my.yaml:6: accumulator is wrong: … 2..80 bits, not 1"),
