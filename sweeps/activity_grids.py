@@ -1,7 +1,7 @@
 """Floor 4: arrays and tiles that the activity formula is judged by, written as data of `costmodel`.
 
 ``python -m sweeps.activity_grids TARGET…`` draws designs by the seed of
-``specs/activity_grids.yaml``, maps them and counts the toggles of their netlists under each operand
+``activity_grids.yaml``, maps them and counts the toggles of their netlists under each operand
 stream, as `sweeps.activity` does of cores. Nothing is fitted to them: the formula has the
 coefficients of cores. The file is ``costmodel/data/activity_grids_<target>.csv``.
 """
@@ -25,7 +25,7 @@ from sweeps.activity import DATA, JUDGED, Row, read_rows, rows_of
 from sweeps.calibrate import to_csv
 from sweeps.files import write_whole
 
-SPEC = Path(__file__).parent / "specs" / "activity_grids.yaml"
+SPEC = DATA / "activity_grids.yaml"
 
 
 @cache
