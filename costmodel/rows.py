@@ -123,10 +123,18 @@ def narrow_luts(row: Row, target: Coefficients) -> int:
     """Return the LUTs of a row too narrow for a chain: each bit a function of all bits below.
 
     A carry-in that also inverts the operand (a subtraction) does not reach the lowest bit. A bit
-    that would take more LUTs than it has inputs is built in steps, a LUT for each.
+    that would take more LUTs than it has inputs is built in steps, a LUT for each. A carry-in of
+    its own reaches every bit; all are looked up, in twice the LUTs at most for each bit more.
     """
     inputs: set[object] = set()
     count = 0
+    operands = {name for pair in row.bits for wire in pair for name in wire}
+    if set(row.carry_in) - operands:
+        inputs |= set(row.carry_in)
+        for left, right in row.bits:
+            inputs |= {*left, *right}
+            count += function_luts(len(inputs), target.lut_inputs)
+        return min(count, 1 << row.width)
     for position, (left, right) in enumerate(row.bits):
         inputs |= {*left, *right}
         live = inputs - set(row.carry_in) if position == 0 else inputs
