@@ -100,6 +100,10 @@ class Bulk:
     def __init__(self, verilog: str, design: Design) -> None:
         if isinstance(design, Grid | SerialDesign):
             raise ValueError(f"bulk runs a MAC or a dot product, not {design.slug}")
+        if design.pipeline:
+            raise ValueError(
+                f"bulk runs a design of latency 1, not {1 + design.pipeline}: {design.slug}"
+            )
         check_ports(verilog, design.slug, design)
         self.design = design
         self._run: Any = _gate_library(verilog, design).run

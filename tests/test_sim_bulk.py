@@ -96,6 +96,8 @@ def test_shapes_and_kinds_are_checked():
     array = case("array", "int4")
     with pytest.raises(ValueError, match="not array"):
         Bulk(array.verilog, array.design)
+    with pytest.raises(ValueError, match="of latency 1, not 3: dot"):
+        bulk.check("", design("dot", "int4", lanes=2, pipeline=2), 100)
     with pytest.raises(ValueError, match="at least one vector"):
         bulk.check("", DESIGNS[0], 0)
 
