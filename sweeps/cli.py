@@ -233,6 +233,9 @@ def _sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC.yaml", help="or a shipped one: digits")
     _add_output(parser, "folder of the results instead of the file's `output`")
     parser.add_argument("--workers", type=at_least(1), metavar="N", help="processes (all CPUs)")
+    parser.add_argument(
+        "--dask", metavar="ADDRESS", help="workers of a Dask cluster, such as tcp://10.0.0.1:8786"
+    )
     add_json(parser)
 
 
@@ -254,10 +257,16 @@ def _recommend(parser: argparse.ArgumentParser) -> None:
     declare(parser)
 
 
+def _grid(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_grid import declare
+
+    declare(parser)
+
+
 def _plot(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("points", type=Path, metavar="POINTS.csv", help="of `macloom sweep`")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="without suffix: PNG and SVG"
+        "-o", "--output", type=Path, metavar="FILE", help="without suffix: PNG and SVG; .html"
     )
     parser.add_argument(
         "--peer",
@@ -326,6 +335,7 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
         "sweeps.commands_recommend:recommend",
         _recommend,
     ),
+    "grid": ("the front of millions of designs by formula", "sweeps.commands_grid:grid", _grid),
     "plot": ("draw the points of a sweep", "sweeps.commands_sweep:plot", _plot),
     "performance": (
         "a whole network on accelerators, by formula",
