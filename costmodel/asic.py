@@ -115,10 +115,11 @@ def price(module: Module) -> Price:
     coefficients = _fitted().get(module.formula)
     if coefficients is None:
         raise ValueError(f"the cost model of asic has no coefficients of {module.formula}")
-    return tuple(  # type: ignore[return-value]
-        max(sum(c * x for c, x in zip(row, module.features, strict=True)), 0.0)
-        for row in (coefficients["transistors"], coefficients["gates"])
+    transistors, gates = (
+        max(sum(c * x for c, x in zip(coefficients[name], module.features, strict=True)), 0.0)
+        for name in ("transistors", "gates")
     )
+    return transistors, gates
 
 
 def estimate_gates(plan: Plan) -> Estimate:
@@ -169,5 +170,6 @@ def _fitted() -> dict[str, dict[str, Any]]:
     file = files("costmodel") / "data" / "fitted_asic.yaml"
     if not file.is_file():
         return {}
-    found: dict[str, dict[str, Any]] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return found["coefficients"]  # type: ignore[return-value]
+    found = yaml.safe_load(file.read_text(encoding="utf-8"))
+    coefficients: dict[str, dict[str, Any]] = found["coefficients"]
+    return coefficients

@@ -7,9 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-Record = TypeVar("Record")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
 @cache
@@ -31,7 +34,7 @@ def checked(kind: type[Record], record: Mapping[str, Any], **given: Any) -> Reco
         For keys that are unknown or missing, and what the class itself refuses.
 
     """
-    places = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
+    places = {field.name: field for field in fields(kind)}
     what = f"{kind.__name__.lower()} {given.get('name', '')}".strip()
     for key in record:
         if key not in places or key in given:

@@ -88,11 +88,11 @@ class _Writer:
         found = program.name(*_folded(table, names))
         known: dict[str, int] = {}
         for number, (rows, operands) in enumerate(program.steps):
-            places = [known[name] if name in known else _place(name) for name in operands]
+            one, two, three = (known[name] if name in known else _place(name) for name in operands)
             own = f"t{number}"
             last = own == found and number == len(program.steps) - 1
             known[own] = result if last and result is not None else self._new(result, number)
-            self.rows.append((rows, *places, known[own]))  # type: ignore[arg-type]
+            self.rows.append((rows, one, two, three, known[own]))
         place = known[found] if found in known else _place(found)
         if result is not None and place != result:
             self.rows.append((_COPY, place, place, place, result))

@@ -202,11 +202,16 @@ class BitmodPe(SerialDesign):
     @property
     def slug(self) -> str:
         """File and module name."""
+        return f"bitmod_{self.served_slug}"
+
+    @property
+    def served_slug(self) -> str:
+        """What follows the kind and sides in the name: operands, groups and datatypes."""
         served = "" if len(self.datatypes) == len(DATATYPES) else "_" + "_".join(self.datatypes)
         output = f"_{self.accumulator.slug}" if self.is_fp16 else ""
         ignoring = "_ignore" if self.is_fp16 and self.specials == "ignore" else ""
         size = f"{self.group}x{self.groups}"
-        return f"bitmod_{self.activation}_{size}{served}{output}{ignoring}"
+        return f"{self.activation}_{size}{served}{output}{ignoring}"
 
     @property
     def input_fields(self) -> Ports:

@@ -84,9 +84,7 @@ class BitmodTile(BitmodPe):
     @property
     def slug(self) -> str:
         """File and module name."""
-        return BitmodPe.slug.fget(self).replace(  # type: ignore[attr-defined, no-any-return]
-            "bitmod_", f"bitmod{self.rows}x{self.columns}_", 1
-        )
+        return f"bitmod{self.rows}x{self.columns}_{self.served_slug}"
 
     @property
     def input_fields(self) -> Ports:

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from hw.accumulators import AccumulatorMode
 from hw.design.base import MAXIMUM_LANES, MAXIMUM_SIDE, Design
-from hw.design.bitplane import BitPlane
 from hw.design.bitmod import BitmodPe
 from hw.design.bitmod_tile import BitmodTile
+from hw.design.bitplane import BitPlane
 from hw.design.checks import within
 from hw.design.memory import Memory
 
