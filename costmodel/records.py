@@ -7,12 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, cast
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Record = TypeVar("Record", bound="DataclassInstance")
+Record = TypeVar("Record")
 
 
 @cache
@@ -34,7 +31,7 @@ def checked(kind: type[Record], record: Mapping[str, Any], **given: Any) -> Reco
         For keys that are unknown or missing, and what the class itself refuses.
 
     """
-    places = {field.name: field for field in fields(kind)}
+    places = {field.name: field for field in fields(cast(Any, kind))}
     what = f"{kind.__name__.lower()} {given.get('name', '')}".strip()
     for key in record:
         if key not in places or key in given:
