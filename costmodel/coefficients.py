@@ -82,7 +82,8 @@ def _record(name: str) -> dict[str, Any]:
     file = files("costmodel") / "data" / f"{name}.yaml"
     if not file.is_file():
         raise ValueError(f"there is no cost model of the target {name.removeprefix('fitted_')!r}")
-    record: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if there
+    record: dict[str, Any] = yaml.load(file.read_text(encoding="utf-8"), Loader=loader)
     return record
 
 

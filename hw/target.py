@@ -79,10 +79,11 @@ class Target:
 def _records() -> dict[str, dict[str, Any]]:
     import yaml
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, if there
     records: dict[str, dict[str, Any]] = {}
     for file in ("targets.yaml", "asic.yaml"):
         text = (files("hw") / "data" / file).read_text(encoding="utf-8")
-        records |= yaml.safe_load(text)
+        records |= yaml.load(text, Loader=loader)
     return records
 
 
