@@ -11,7 +11,8 @@ from hw.plan import plan
 from hw.plan.bitmod import SequencerPlan
 from hw.plan.bitmod_decode import TermCells
 from hw.plan.bitmod_tile import SpecialBankPlan, TileColumnPlan, TileControlPlan
-from hw.rtl.bitmod_tile import SpecialBank, TileColumn, TileControl
+from hw.rtl.bitmod_bank import SpecialBank, TileControl
+from hw.rtl.bitmod_column import TileColumn
 from hw.rtl.emit import emit
 from hw.rtl.library import Library
 from hw.synthesis import synthesize
