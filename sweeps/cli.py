@@ -230,7 +230,7 @@ def _calibrate(parser: argparse.ArgumentParser) -> None:
 
 
 def _sweep(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", type=Path, metavar="SPEC.yaml", help="or a shipped one: digits")
+    parser.add_argument("spec", type=Path, metavar="SPEC.yaml", help="or digits, vit or bytes")
     _add_output(parser, "folder of the results instead of the file's `output`")
     parser.add_argument("--workers", type=at_least(1), metavar="N", help="processes (all CPUs)")
     parser.add_argument(
