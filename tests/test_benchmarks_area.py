@@ -13,11 +13,14 @@ import area
 import area_clock
 import area_figure
 import area_measure
+import area_signs
 from area_measure import Area, Result
 from area_rows import FILE, TARGETS, load_rows
 
 from hw import timing
+from hw.design import from_record
 from hw.timing import Clock
+from sim import bulk
 
 ROWS, FLAGS = load_rows()
 SMALL = """
@@ -51,9 +54,39 @@ def result(**changes):
     return Result(**{**usual, **areas, **changes})
 
 
+@pytest.mark.parametrize(
+    ("weight", "activation"),
+    [
+        ("binary", "binary"),
+        ("uint1", "binary"),
+        ("ternary", "ternary"),
+        ("binary", "ternary"),
+        ("ternary", "int4"),
+        ("uint3", "binary"),
+    ],
+)
+def test_the_plain_verilog_of_signs_is_right(weight, activation):
+    record = {"kind": "dot", "weight": weight, "activation": activation, "lanes": 5}
+    design = from_record(record | {"structure": "rows"})
+    text = area_signs.plain_verilog(design)
+    assert bulk.check(text, design, 3000).passed
+    assert not bulk.check(text.replace("sum + step", "sum - step"), design, 3000).passed
+
+
+def test_no_plain_verilog_of_others():
+    design = from_record({"kind": "dot", "weight": "int4", "lanes": 5})
+    with pytest.raises(ValueError, match="no plain Verilog"):
+        area_signs.plain_verilog(design)
+
+
 def test_every_row_of_the_goals_is_there():
-    assert Counter(row.group.key for row in ROWS) == {"dot": 10, "mac": 7, "float": 6, "packed": 3}
-    assert all(row.asked is not None for row in ROWS)
+    rows = {"dot": 10, "mac": 7, "float": 6, "signs": 4, "packed": 3}
+    assert Counter(row.group.key for row in ROWS) == rows
+    assert [row.name for row in ROWS if row.asked is None] == [
+        "binary × uint1",
+        "ternary × binary",
+        "ternary",
+    ]
     widths = {row.name: row.design.accumulator_bits for row in ROWS if row.group.key == "mac"}
     assert widths == {row.name: int(row.name.split()[1]) for row in ROWS if row.group.key == "mac"}
     assert all(row.design.lanes == 32 for row in ROWS if row.group.key in ("dot", "packed"))
@@ -72,7 +105,7 @@ def test_exact_accumulators_hold_what_the_goals_say():
 
 def test_divisors():
     divisors = {row.group.key: row.divisor for row in ROWS if row.name != "int8"}
-    assert divisors == {"dot": 32, "mac": 1, "float": 1, "packed": 128}
+    assert divisors == {"dot": 32, "mac": 1, "float": 1, "signs": 64, "packed": 128}
 
 
 def test_as_asked_needs_lut_and_sites_and_blocks():
@@ -214,7 +247,7 @@ def test_the_figure_has_a_panel_per_group_and_all_marks():
         (["--only", "xcpu"], "target is one of xcup, xc7, ecp5, ice40, not 'xcpu'"),
         (
             ["--rows", "dots"],
-            "group is one of dot, mac, float, packed, flags, clock, mixed, not 'dots'",
+            "group is one of dot, mac, float, signs, packed, flags, clock, mixed, not 'dots'",
         ),
         (["--vectors", "-1"], "--vectors is at least 0, not -1"),
     ],

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from area_rows import ASKED_ON, Row
+from area_signs import is_plain, plain_verilog
 
 from hw.design import DSP_STRUCTURES, Design
 from hw.plan import structures
@@ -112,7 +113,12 @@ def measure_row(
 
     chosen = resolve(row.design, target)
     ours = area(chosen, target)
-    baseline = area(row.design.with_structure(BASELINE), target.portable())
+    if is_plain(row.design):
+        step(f"plain Verilog of {row.design.slug} on {target.name}")
+        found = synthesize(plain_verilog(row.design), row.design.slug, target.name, dsp=dsp)
+        baseline = Area(found.lut / divisor, found.sites / divisor, found.dsp)
+    else:
+        baseline = area(row.design.with_structure(BASELINE), target.portable())
     others = {}
     if all_structures and not dsp:
         names = [s for s in structures(row.design, target) if s not in DSP_STRUCTURES]
