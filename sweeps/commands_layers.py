@@ -158,6 +158,8 @@ def allocate(arguments: argparse.Namespace) -> int:
 
     if (arguments.network is None) == (arguments.problem is None):
         raise ValueError("what is allocated is given by --network or by --problem, one of the two")
+    if arguments.problem is not None and (arguments.formats or arguments.dataset):
+        raise ValueError("--formats and --dataset go with --network: a problem file has its own")
     check_figure(arguments.plot)
     budgets = _budgets(arguments.budget)
     if not budgets and not arguments.front:

@@ -169,4 +169,10 @@ _WANTED: tuple[tuple[str, Find, str, str], ...] = (
         "clock figures after place and route",
         "pip install 'macloom[pnr]'",
     ),
+    (
+        "distributed",
+        _distribution("distributed"),
+        "sweeps on a Dask cluster",
+        "pip install 'macloom[dask]'",
+    ),
 )

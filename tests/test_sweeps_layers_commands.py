@@ -183,6 +183,7 @@ def test_bad_input_is_refused_in_one_line(capsys, tmp_path):
         ((*given, "--front", "size", "--budget", "size=9"), "leave out --budget"),
         ((*given, "--network", "digits_cnn", "--front", "size"), "one of the two"),
         (("allocate", "--budget", "lut=9"), "one of the two"),
+        ((*given, "--front", "size", "--formats", "int4"), "a problem file has its own"),
         ((*given, "--front", "lut"), "a cost is one of size"),
         ((*given, "--front", "size", "--plot", "x.bmp"), "a figure is one of"),
         (("allocate", *SMALL, "--budget", "lut=9", "--target", "no"), "no"),
@@ -201,4 +202,4 @@ def test_bad_input_is_refused_in_one_line(capsys, tmp_path):
     for text, expected in broken:
         table.write_text(text)
         assert expected in refused(capsys, *given, "--front", "size"), text
-    assert len(cases) + len(broken) == 19
+    assert len(cases) + len(broken) == 20
