@@ -8,9 +8,9 @@ selection shows every row: each of its LUTs toggles `SHOWN` of the times.
 
 Energies are linear in five numbers of a core (`core_terms`) with factors of the sides
 (`side_factors`), so that `costmodel.grid_columns` has those of many designs as a matrix product.
-No coefficient is fitted to grids; larger sides than were simulated are extrapolated. Netlist simulations of grids stand in
-``data/activity_grids_<target>.csv`` (`sweeps.activity_grids`), and what the formula misses of them
-in `GRID_ERRORS`.
+No coefficient is fitted to grids; sides beyond 3 are extrapolated. Netlist simulations stand in
+``data/activity_grids_<target>.csv`` (`sweeps.activity_grids`), what the formula misses of them in
+`GRID_ERRORS`.
 """
 
 from __future__ import annotations
