@@ -13,7 +13,6 @@ import random
 import sys
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
