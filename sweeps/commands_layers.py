@@ -19,6 +19,8 @@ _METHODS = ("one-layer", "hessian")
 _SCALES = ("mse", "max")
 _MOST_MEASURED = 16
 """Points of a front whose loss is measured jointly, evenly spaced along it."""
+_MOST_LISTED = 32
+"""Allocations of a front that are listed for people."""
 _COSTS = "lut, sites, memory (bits of weights), bops, energy (nJ per input)"
 
 
@@ -253,11 +255,9 @@ def _show_front(
     from sweeps.commands_sweep import table
     from sweeps.layer_figures import draw_front
 
-    measured: dict[int, float] = {}
-    if study:
-        count = min(_MOST_MEASURED, len(front))
-        chosen = sorted({round(i * (len(front) - 1) / max(count - 1, 1)) for i in range(count)})
-        measured = {number: study.joint(front[number].formats) for number in chosen}
+    count = min(_MOST_MEASURED, len(front))
+    chosen = sorted({round(i * (len(front) - 1) / max(count - 1, 1)) for i in range(count)})
+    measured = {number: study.joint(front[number].formats) for number in chosen} if study else {}
     if arguments.plot:
         title = f"exact front of additive losses: {len(front)} allocations"
         draw_front(
@@ -272,9 +272,12 @@ def _show_front(
         print(json_text({"front": records, "files": files}))
         return FINE
     rows = [(arguments.front, "loss by addition", "measured jointly", "formats")]
-    for number, one in enumerate(front):
+    for number in range(len(front)) if len(front) <= _MOST_LISTED else chosen:
+        one = front[number]
         joint = f"{measured[number]:.3e}" if number in measured else "-"
         cost = f"{one.totals[arguments.front]:.10g}"
         rows.append((cost, f"{one.loss:.3e}", joint, " ".join(one.formats)))
-    print("\n".join([f"{len(front)} allocations, cheapest first:", table(rows), *files]))
+    some = f", {len(chosen)} of them (--json has all)" if len(front) > _MOST_LISTED else ""
+    head = f"{len(front)} allocations on the exact front, cheapest first{some}:"
+    print("\n".join([head, table(rows), *files]))
     return FINE

@@ -20,6 +20,9 @@ from sweeps.files import write_whole
 DPI = 150
 MOST_NUMBERS = 24
 """Layers beyond which cells are not written into."""
+MOST_MARKED = 60
+"""Allocations of a front beyond which they are not marked one by one."""
+UNITS = {"memory": "memory (bits of weights)", "energy": "energy (nJ per input)", "lut": "LUT"}
 _COLOURS = "cividis"
 """Even in lightness, and the same to people of all colour vision."""
 _FRAME = "#D55E00"
@@ -131,7 +134,7 @@ def draw_front(
         upper, lower = figure.subplots(2, 1, height_ratios=ratios)
         costs = [one.totals[cost] for one in front]
         _losses(upper, costs, front, measured)
-        upper.set_xlabel(cost, fontsize=9)
+        upper.set_xlabel(UNITS.get(cost, cost), fontsize=9)
         upper.set_title(title, fontsize=10)
         _allocations(lower, layers, formats, front, costs)
         lower.set_xlabel(f"{cost} of the front's allocations, cheapest first", fontsize=9)
@@ -153,7 +156,7 @@ def _losses(
         costs,
         losses,
         drawstyle="steps-post",
-        marker="s",
+        marker="s" if len(front) <= MOST_MARKED else None,
         markersize=3.5,
         color="#0072B2",
         label="additive prediction (exact front)",
