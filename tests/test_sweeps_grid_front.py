@@ -114,7 +114,7 @@ def test_a_million_points_take_little_memory():
     tracemalloc.stop()
     assert found.points == table.points > 1_000_000
     assert peak < 32e6, "a chunk and the front, not all points"
-    assert found.points_per_second > 1e6
+    assert found.points_per_second > 2e5, "several millions, on a machine at rest"
     assert len(found.numbers) >= 2
 
 
