@@ -23,7 +23,8 @@ def resolve(design: D, target: Target) -> D:
     """Return the design with its structure settled; unchanged unless the structure is "auto".
 
     The structure with the fewest estimated sites wins, then the one with fewer LUTs, then the
-    plainer one; on the target asic that with the fewest transistors. A DSP block is never chosen: it must be asked for.
+    plainer one; on the target asic that with the fewest transistors. A DSP block is never chosen:
+    it must be asked for.
     """
     if design.structure != "auto":
         return design

@@ -327,9 +327,7 @@ def synthesize(design: Design, target: str = DEFAULT_TARGET, cache: bool = True)
     return measured(emitted, cache)
 
 
-def measured(
-    emitted: Emitted, cache: bool = True, liberty: Path | None = None
-) -> dict[str, Any]:
+def measured(emitted: Emitted, cache: bool = True, liberty: Path | None = None) -> dict[str, Any]:
     """Return the area of an emitted design; return value and errors as for `synthesize`.
 
     On the target asic as for `sweeps.asic.measured`, with a Liberty file of the user's if given.

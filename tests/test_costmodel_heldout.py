@@ -17,9 +17,9 @@ TARGETS = ("xcup", "xc7", "ecp5", "ice40", "gowin")
 MEAN, PERCENTILE_95 = 3.0, 8.0
 WORST = 20.0
 WORST_CORE = {"ecp5": 22.0, "xc7": 24.0}
-"""12 % but for two designs: one of 218 on ECP5, where ABC maps the gate of special codes of ten bits
-in one way alone and in another beside its lane; and one of 70 on xc7, an array of merged e2m2 without
-primitives, whose cells Yosys maps 12 LUTs larger than their functions need."""
+"""12 % but for two designs: one of 218 on ECP5, where ABC maps the gate of special codes of ten
+bits in one way alone and in another beside its lane; and one of 70 on xc7, an array of merged e2m2
+without primitives, whose cells Yosys maps 12 LUTs larger than their functions need."""
 LEAST_RANK = {"xc7": 0.997}
 
 

@@ -129,7 +129,7 @@ def test_a_transformer_equals_a_naive_evaluation(weight, activation, accumulator
 
 def test_sums_beyond_a_floating_accumulator_are_refused():
     case = Case("e4m3fn", "e4m3fn", "float:fp16", method="max", lanes=4)
-    with pytest.raises(ValueError, match="sums of .* overflow the accumulator float:fp16"):
+    with pytest.raises(ValueError, match=r"sums of .* overflow the accumulator float:fp16"):
         evaluate_scores(ENGINE, case)
 
 
