@@ -54,8 +54,8 @@ def render_page(points: Sequence[Point]) -> str:
     title = f"{first.network}: {first.judged.heading} versus area"
     note = (
         f"{first.inputs} held-out inputs; bars are 95 % intervals; area is estimated for Yosys "
-        "without DSP blocks, diamonds are measured. Points whose scores a paired bootstrap does "
-        "not tell from those of the best are marked with a dot."
+        "without DSP blocks, diamonds are measured. Rings: the best of a front, and the points "
+        "whose scores a paired bootstrap does not tell from those of the best."
     )
     parts = {
         "@TITLE@": html.escape(title),

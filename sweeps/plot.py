@@ -210,11 +210,12 @@ def _best(axes: Axes, best: Sequence[Point], sizes: Layout) -> None:
 
     Where measured, a diamond at the measured place is tied to them.
     """
+    several = sum(point.indistinct_from_best for point in best) > 1
     for point in best:
         look, y = LOOKS[point.family], point.value
         bar = [point.sites_per_lane] * 2
         axes.plot(bar, point.interval, color=BLACK, lw=0.5, alpha=0.55, zorder=4.8)
-        if point.indistinct_from_best:
+        if several and point.indistinct_from_best:
             _ring(axes, point, sizes)
         axes.plot(
             point.sites_per_lane,
@@ -274,7 +275,8 @@ def _legend(
     if any(point.sites_per_lane_measured is not None for point in best):
         handles.append(Line2D([], [], color="white", marker="D", ms=0.8 * size, lw=0))
         handles[-1].set(markeredgecolor=BLACK, markeredgewidth=0.8, label="measured (Yosys)")
-    if any(point.indistinct_from_best for point in best):
+    ringed = [point.target for point in best if point.indistinct_from_best]
+    if len(ringed) > len(set(ringed)):
         ring = Line2D([], [], color="none", marker="o", ms=1.5 * size, lw=0)
         ring.set(markeredgecolor=BLACK, markeredgewidth=0.6, label="not told from the best")
         handles.append(ring)

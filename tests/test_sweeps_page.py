@@ -172,14 +172,16 @@ def rendered(page, folder, **parts):
 
 def marks(body):
     """Drawn points: Plotly draws each as a path of this class, error bars and lines as others."""
-    return len(re.findall(r'<path class="point ', body))
+    return len(re.findall(r'<path class="point[ "]', body))
 
 
 def test_the_page_in_a_browser(page, tmp_path):
     body = rendered(page, tmp_path)
     assert f'<p id="shown">{len(CHOSEN)} of {len(CHOSEN)} points</p>' in body
     measured = sum(p.on_front and p.sites_per_lane_measured is not None for p in CHOSEN)
-    assert marks(body) == len(CHOSEN) + measured
+    ringed = sum(p.indistinct_from_best for p in CHOSEN)
+    assert ringed > 2
+    assert marks(body) == len(CHOSEN) + measured + ringed
     assert len(re.findall(r"<tr data-number", body)) == sum(p.on_front for p in CHOSEN)
     assert "Bits per byte on 256 held-out contexts" in body
 

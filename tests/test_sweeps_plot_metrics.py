@@ -73,6 +73,8 @@ def test_what_is_not_told_from_the_best_is_ringed():
     top = [p for p in POINTS if p.on_front and p.accuracy_percent >= 80]
     assert rings(POINTS) == 0
     assert rings(marked) == len(top) > 5
+    alone = max(top, key=lambda p: p.accuracy_percent)
+    assert rings([replace(p, indistinct_from_best=p is alone) for p in POINTS]) == 0
     legend = [text.get_text() for text in draw(marked).legends[0].get_texts()]
     assert "not told from the best" in legend
 
