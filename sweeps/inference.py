@@ -32,6 +32,8 @@ Images = npt.NDArray[np.int64]
 KEPT = {"weights": 1024, "scale": 1024, "patches": 8, "float": 16}
 BATCH_VALUES = 1 << 23
 """Images go through together until their largest tensor has so many values."""
+CALIBRATION_VALUES = 1 << 26
+"""Scales are calibrated on as many training images, evenly spaced, as have so many values."""
 """How many results of each kind an engine keeps (patches are megabytes each)."""
 
 
@@ -177,14 +179,20 @@ class Engine:
         return kept
 
     def samples(self, name: str, side: int = 0) -> Values:
-        """Inputs of a multiplying node on the training images, in float."""
+        """Inputs of a multiplying node on training images, in float."""
         seen: dict[str, tuple[Values, ...]] = self._keep(
             "float", "samples", lambda: self.network.trace(self._training_inputs())[0]
         )
         return seen[name][side]
 
     def _training_inputs(self) -> Values:
-        return self.dataset.inputs(self.dataset.training)
+        shapes = self.network.shapes
+        names = {name for node in self.network.multiplying for name in node.inputs}
+        most = max(CALIBRATION_VALUES // sum(int(np.prod(shapes[name])) for name in names), 1)
+        training = self.dataset.training
+        if len(training) > most:
+            training = training[np.linspace(0, len(training) - 1, most).round().astype(np.int64)]
+        return self.dataset.inputs(training)
 
     def _batches(self, images: Images) -> list[Images]:
         largest = max(int(np.prod(shape)) for shape in self.network.shapes.values())

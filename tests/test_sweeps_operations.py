@@ -237,3 +237,13 @@ def test_graphs_that_do_not_fit_are_refused():
         Embedding(np.zeros((256, 2))).apply(np.array([[256.0]]))
     with pytest.raises(ValueError, match=r"1\.\.11, not 12"):
         Text("n", DATA.contexts, 12, "")
+
+
+def test_calibration_takes_as_many_inputs_as_memory_is_meant_for(monkeypatch):
+    engine = Engine(NETWORK, DATA)
+    assert len(engine.samples("up")) == len(DATA.training) == 4
+    names = {name for node in NETWORK.multiplying for name in node.inputs}
+    each = sum(int(np.prod(NETWORK.shapes[name])) for name in names)
+    monkeypatch.setattr("sweeps.inference.CALIBRATION_VALUES", 2 * each)
+    few = Engine(NETWORK, DATA).samples("up")
+    assert np.array_equal(few, engine.samples("up")[[0, 3]])
