@@ -1,5 +1,6 @@
 """Floor 4. The shipped data sets: images, labels and the split that training respected."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -96,8 +97,37 @@ class Dataset:
         return right.astype(np.float64)
 
 
+class SplitByNumber(ABC):
+    """Data of which the first `calibrated` calibrate scales and the others are held out."""
+
+    __slots__ = ()
+    calibrated: int
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Inputs in all."""
+
+    @property
+    def training(self) -> npt.NDArray[np.int64]:
+        """Inputs that scales are calibrated on; a shipped network was not trained on them."""
+        return np.arange(self.calibrated)
+
+    @property
+    def held_out(self) -> npt.NDArray[np.int64]:
+        """Inputs that results are measured on."""
+        return np.arange(self.calibrated, self.count)
+
+    def check_split(self) -> None:
+        """Refuse a split that leaves a side empty."""
+        if not 0 < self.calibrated < self.count:
+            raise ValueError(
+                f"inputs to calibrate on must lie in 1..{self.count - 1}, not {self.calibrated}"
+            )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Text:
+class Text(SplitByNumber):
     """Contexts of a text, each a row of bytes: a network predicts every byte from those before.
 
     Parameters
@@ -125,21 +155,12 @@ class Text:
     def __post_init__(self) -> None:
         if self.contexts.ndim != 2 or self.contexts.shape[1] < 2:
             raise ValueError(f"{self.name} needs contexts of bytes, not {self.contexts.shape}")
-        if not 0 < self.calibrated < len(self.contexts):
-            raise ValueError(
-                f"contexts to calibrate on must lie in 1..{len(self.contexts) - 1}, "
-                f"not {self.calibrated}"
-            )
+        self.check_split()
 
     @property
-    def training(self) -> npt.NDArray[np.int64]:
-        """Contexts that scales are calibrated on; the network was not trained on them either."""
-        return np.arange(self.calibrated)
-
-    @property
-    def held_out(self) -> npt.NDArray[np.int64]:
-        """Contexts that results are measured on."""
-        return np.arange(self.calibrated, len(self.contexts))
+    def count(self) -> int:
+        """Contexts in all."""
+        return len(self.contexts)
 
     def inputs(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """All bytes but the last of each context, as numbers."""
@@ -158,7 +179,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labelled:
+class Labelled(SplitByNumber):
     """A user's inputs with class labels: arrays `inputs`, `labels` and perhaps `calibrated`.
 
     Parameters
@@ -192,21 +213,12 @@ class Labelled:
             raise ValueError(f"inputs of {self.name} are finite numbers")
         if (self.labels < 0).any():
             raise ValueError(f"labels of {self.name} are 0 or more, not {self.labels.min()}")
-        if not 0 < self.calibrated < len(self.labels):
-            raise ValueError(
-                f"inputs to calibrate on must lie in 1..{len(self.labels) - 1}, "
-                f"not {self.calibrated}"
-            )
+        self.check_split()
 
     @property
-    def training(self) -> npt.NDArray[np.int64]:
-        """Inputs that scales are calibrated on."""
-        return np.arange(self.calibrated)
-
-    @property
-    def held_out(self) -> npt.NDArray[np.int64]:
-        """Inputs that results are measured on."""
-        return np.arange(self.calibrated, len(self.labels))
+    def count(self) -> int:
+        """Inputs in all."""
+        return len(self.labels)
 
     def inputs(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The chosen inputs."""
