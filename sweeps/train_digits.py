@@ -9,6 +9,7 @@ epochs and strength of augmentation were chosen by 5-fold cross-validation on th
 
 import argparse
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,18 +96,42 @@ def fit(
 ) -> Any:
     """Train on images (image, row, column, 1); returns the torch network after the last epoch."""
     torch = need("torch")
-    torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    return descended(torch, structure, images, labels, epochs, seed, (PEAK_RATE, WEIGHT_DECAY))
+
+
+def descended(
+    torch: Any,
+    structure: Callable[[Any], Any],
+    images: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+    epochs: int,
+    seed: int,
+    rates: tuple[float, float],
+) -> Any:
+    """Train a classifier of augmented images with AdamW; return it after the last epoch.
+
+    Parameters
+    ----------
+    torch
+        The module.
+    structure
+        Makes the model, from (image, 1, row, column) to classes, after the seed is set.
+    images, labels, epochs, seed
+        As for `fit`.
+    rates
+        Peak learning rate of one cycle, and weight decay.
+    """
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     model = structure(torch)
     inputs = torch.tensor(images[..., 0], dtype=torch.float32)[:, None]
     targets = torch.tensor(labels)
     batches = len(inputs) // BATCH
-    optimiser = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, PEAK_RATE, total_steps=epochs * batches
-    )
+    peak, decay = rates
+    optimiser = torch.optim.AdamW(model.parameters(), lr=peak, weight_decay=decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, peak, total_steps=epochs * batches)
     for _ in range(epochs):
         order = torch.randperm(len(inputs), generator=generator)
         for batch in order[: batches * BATCH].reshape(batches, BATCH):

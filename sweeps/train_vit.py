@@ -19,7 +19,7 @@ import numpy.typing as npt
 from sweeps.datasets import DATA
 from sweeps.models import INPUT, Network, Node, write
 from sweeps.operations import Mean, Patches, Shift
-from sweeps.train_digits import BATCH, CLASSES, augmented, correct, digits, need
+from sweeps.train_digits import CLASSES, correct, descended, digits, need
 from sweeps.transformers import (
     Parameters,
     below,
@@ -34,12 +34,12 @@ TILE, SIDE = 2, 8
 TOKENS = (SIDE // TILE) ** 2
 WIDTH, BLOCKS, HEADS = 32, 2, 4
 EPOCHS = 300
-PEAK_RATE, WEIGHT_DECAY, LABEL_SMOOTHING = 3e-3, 0.05, 0.05
+PEAK_RATE, WEIGHT_DECAY = 3e-3, 0.05
 TRAIN_SEED = 0
 
 
 def structure(torch: Any) -> Any:
-    """Return the untrained model as a torch module from (batch, token, pixel) to classes."""
+    """Return the untrained model as a torch module from (image, 1, row, column) to classes."""
     nn = torch.nn
 
     class Model(nn.Module):  # type: ignore[misc, name-defined]  # torch is no requirement
@@ -49,8 +49,8 @@ def structure(torch: Any) -> Any:
             self.blocks = nn.ModuleList(module(torch, WIDTH, HEADS, False) for _ in range(BLOCKS))
             self.norm, self.head = nn.LayerNorm(WIDTH), nn.Linear(WIDTH, CLASSES)
 
-        def forward(self, tiles: Any) -> Any:
-            x = self.embed(tiles) + self.position.weight
+        def forward(self, images: Any) -> Any:
+            x = self.embed(tiles(images)) + self.position.weight
             for part in self.blocks:
                 x = part(x)
             return self.head(self.norm(x).mean(dim=1))
@@ -65,29 +65,7 @@ def fit(
 ) -> Any:
     """Train on images (image, row, column, 1); returns the torch model after the last epoch."""
     torch = need("torch")
-    torch.set_num_threads(1)
-    torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    model = structure(torch)
-    inputs = torch.tensor(images[..., 0], dtype=torch.float32)[:, None]
-    targets = torch.tensor(labels)
-    batches = len(inputs) // BATCH
-    optimiser = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, PEAK_RATE, total_steps=epochs * batches
-    )
-    for _ in range(epochs):
-        order = torch.randperm(len(inputs), generator=generator)
-        for batch in order[: batches * BATCH].reshape(batches, BATCH):
-            outputs = model(tiles(augmented(torch, inputs[batch], generator)))
-            loss = torch.nn.functional.cross_entropy(
-                outputs, targets[batch], label_smoothing=LABEL_SMOOTHING
-            )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-    return model.eval()
+    return descended(torch, structure, images, labels, epochs, seed, (PEAK_RATE, WEIGHT_DECAY))
 
 
 def tiles(images: Any) -> Any:
