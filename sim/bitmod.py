@@ -22,7 +22,7 @@ from hw.formats.bitmod_datatypes import (
     default_specials,
     weight_datatype,
 )
-from sim.cycles import CycleStimulus
+from sim.cycles import CycleStimulus, joined
 from sim.golden.bitmod_arrays import GroupSums, group_sums, running_totals
 from sim.ports import Bits, code_bits, input_layout, limb_bits, output_layout
 
@@ -42,14 +42,16 @@ Numbers = NDArray[Any]
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """A run of groups.
+    """A run of groups, of an element or of a tile.
 
     Parameters
     ----------
-    datatype, special_id, scale
-        Numbers of each group, shape (groups,).
+    datatype
+        Of each group, shape (groups,).
+    special_id, scale
+        Shape (groups,); of a tile (columns, groups).
     codes, activations
-        Shape (group size, groups).
+        Shape (group size, groups); of a tile (columns or rows, group size, groups).
     entries
         The special values' register in each group, shape (groups, 8).
 
@@ -84,7 +86,7 @@ def stimulus(design: BitmodPe, vectors: int, seed: int, thorough: bool = True) -
     few = drawn(rng, design, 2, True)
     parts += [_fault(design, few, rng, UNKNOWN), _reset(design, rng)]
     parts += [_fault(design, few, rng, None), _reset(design, rng)]
-    return _joined(parts)
+    return joined(parts)
 
 
 def drawn(rng: np.random.Generator, design: BitmodPe, count: int, writes: bool) -> Groups:
@@ -295,15 +297,3 @@ def _fault(
     care[row:] = 0
     care[row:, fault] = 1
     return CycleStimulus(words, expected, design.steps, care=care)
-
-
-def _joined(parts: list[CycleStimulus]) -> CycleStimulus:
-    def cares(part: CycleStimulus) -> Bits:
-        return np.ones_like(part.expected) if part.care is None else part.care
-
-    return CycleStimulus(
-        np.concatenate([part.words for part in parts]),
-        np.concatenate([part.expected for part in parts]),
-        sum(part.vectors for part in parts),
-        care=np.concatenate([cares(part) for part in parts]),
-    )

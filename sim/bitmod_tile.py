@@ -8,11 +8,7 @@ cycle, everything in idle cycles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from hw.design.bitmod import CODE_BITS, LANES, SCALE_BITS
 from hw.design.bitmod_tile import BitmodTile
@@ -23,11 +19,10 @@ from hw.formats.bitmod_datatypes import (
     default_specials,
     weight_datatype,
 )
-from sim.cycles import CycleStimulus
+from sim.bitmod import Groups, Numbers
+from sim.cycles import CycleStimulus, joined
 from sim.golden.bitmod_arrays import GroupSums, group_sums, running_totals
 from sim.ports import Bits, code_bits, input_layout, limb_bits, output_layout
-
-Numbers = NDArray[Any]
 
 IDLE_SHARE = 0.3
 SEGMENTS = 5
@@ -38,36 +33,6 @@ FREE_ENTRIES = np.array([e for e in range(1 << SPECIAL_BITS) if (e & 31).bit_cou
 CORNERS = np.array([0, 1, 0x3FF, 0x400, 0x7BFF, 0x3C00, 0x4000, 0x2E00, 0x1000, 0x7BFE])
 FIELD_RANGES = ((13, 17), (0, 3), (24, 31), (1, 31))
 """Fields of fp16 activations by kind: near each other, subnormal, large, any finite."""
-
-
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """A run of groups.
-
-    Parameters
-    ----------
-    datatype
-        Of each group, shape (groups,).
-    special_id, scale
-        Shape (columns, groups).
-    codes, activations
-        Shape (columns or rows, group size, groups).
-    entries
-        The special values in each group, shape (groups, 8).
-
-    """
-
-    datatype: Numbers
-    special_id: Numbers
-    scale: Numbers
-    codes: Numbers
-    activations: Numbers
-    entries: Numbers
-
-    @property
-    def count(self) -> int:
-        """Groups."""
-        return len(self.datatype)
 
 
 def stimulus(design: BitmodTile, vectors: int, seed: int, thorough: bool = True) -> CycleStimulus:
@@ -87,7 +52,7 @@ def stimulus(design: BitmodTile, vectors: int, seed: int, thorough: bool = True)
     few = drawn(rng, design, 1, False)
     for port in ("datatype", "special_id", None):
         parts += [_fault(design, few, rng, port), _reset(design, rng)]
-    return _joined(parts)
+    return joined(parts)
 
 
 def drawn(rng: np.random.Generator, design: BitmodTile, count: int, writes: bool) -> Groups:
@@ -291,13 +256,3 @@ def _fault(
     expected[row:, fault] = 1
     care[row:, fault] = 1
     return CycleStimulus(words, expected, 0, care=care)
-
-
-def _joined(parts: list[CycleStimulus]) -> CycleStimulus:
-    cares = [np.ones_like(part.expected) if part.care is None else part.care for part in parts]
-    return CycleStimulus(
-        np.concatenate([part.words for part in parts]),
-        np.concatenate([part.expected for part in parts]),
-        sum(part.vectors for part in parts),
-        care=np.concatenate(cares),
-    )

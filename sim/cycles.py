@@ -9,6 +9,7 @@ Each kind has a module in `sim` with a function `stimulus`; `MODULES` names it.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,17 @@ class CycleStimulus:
             raise ValueError(
                 f"care has the shape of the outputs, {self.expected.shape}, not {self.care.shape}"
             )
+
+
+def joined(parts: Sequence[CycleStimulus]) -> CycleStimulus:
+    """Return runs one after the other: each must begin as the one before leaves the design."""
+    cares = [np.ones_like(part.expected) if part.care is None else part.care for part in parts]
+    return CycleStimulus(
+        np.concatenate([part.words for part in parts]),
+        np.concatenate([part.expected for part in parts]),
+        sum(part.vectors for part in parts),
+        care=np.concatenate(cares),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def test_generator_gives_the_terms_of_every_code(
     bits = dut.plan.shift_bits
     checked = 0
 
-    async def drive(ctx) -> None:  # type: ignore[no-untyped-def]
+    async def drive(ctx) -> None:
         nonlocal checked
         for datatype in (BY_NAME[name] for name in names):
             entries = [e for e in range(64) if (e & 31).bit_count() <= 2]
@@ -76,7 +76,7 @@ def test_element_is_right_in_every_cycle() -> None:
     groups = bench.drawn(rng, SMALL, 12, False)
     checked = 0
 
-    async def drive(ctx) -> None:  # type: ignore[no-untyped-def]
+    async def drive(ctx) -> None:
         nonlocal checked
         ctx.set(dut.valid, 1)
         for number in range(groups.count):

@@ -8,7 +8,7 @@ from typing import Any
 
 from hw.accumulators import Accumulator, AccumulatorKind, parse_accumulator
 from hw.design.base import Design
-from hw.design.checks import one_of
+from hw.design.checks import one_of, whole
 from hw.design.kinds import KINDS
 from hw.design.serial import SerialDesign
 from hw.formats import FixedFormat, Format, parse_element
@@ -51,7 +51,7 @@ def from_record(record: Mapping[str, Any]) -> Design:
     if record.get("weight") is None:
         raise ValueError("design needs a weight format")
     sizes = {
-        key: _whole(key, record[key]) for key in _SIZE_KEYS[kind] if record.get(key) is not None
+        key: whole(key, record[key]) for key in _SIZE_KEYS[kind] if record.get(key) is not None
     }
     if "lanes" in sizes:
         sizes["lane_count"] = sizes.pop("lanes")
@@ -61,7 +61,7 @@ def from_record(record: Mapping[str, Any]) -> Design:
         key: str(record[key]) for key in ("specials", "structure") if record.get(key)
     }
     if record.get("pipeline") is not None:
-        settings["pipeline"] = _whole("pipeline", record["pipeline"])
+        settings["pipeline"] = whole("pipeline", record["pipeline"])
     usual = KINDS[kind].default_accumulator
     accumulator = parse_accumulator(str(record.get("accumulator") or usual))
     if isinstance(accumulator, FixedFormat):
@@ -89,9 +89,3 @@ def _fixed_accumulator(format: FixedFormat, weight: Format, activation: Format) 
 def _nearest(word: str, choices: tuple[str, ...]) -> str:
     near = difflib.get_close_matches(word, choices, n=1)
     return f"; did you mean {near[0]!r}?" if near else f" (keys: {', '.join(choices)})"
-
-
-def _whole(what: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{what} is a whole number, not {value!r}")
-    return value

@@ -14,14 +14,11 @@ from hw.plan.bitmod_tile import (
     BitmodTilePlan,
 )
 from hw.plan.floating import FloatAccumulatePlan
-from hw.rtl.bitmod import BitmodElement
 from hw.rtl.bitmod_bank import SpecialBank, TileControl
 from hw.rtl.bitmod_column import ExactStep, FloatStep, TileColumn
-from hw.rtl.bitmod_int import BitmodIntElement
+from hw.rtl.bitmod_element import Element, element_of, feed
 from hw.rtl.bitmod_terms import Sequencer, TermGenerator
 from hw.rtl.library import place
-
-Element = BitmodElement | BitmodIntElement
 
 
 class BitmodTileArray(wiring.Component):
@@ -117,22 +114,10 @@ class BitmodTileArray(wiring.Component):
         row: int,
         column: int,
     ) -> Element:
-        plan = self.plan.single.element
-        element: Element
-        if isinstance(plan, BitmodElementPlan):
-            element = BitmodElement(plan)
-        else:
-            element = BitmodIntElement(plan)
-            m.d.comb += element.base.eq(generator.base)
+        element = element_of(self.plan.single.element)
         place(m, platform, "element", element, f"{row}_{column}", clocked=True)
-        m.d.comb += [
-            element.valid.eq(self.valid),
-            element.last.eq(sequencer.ends),
-            element.sign.eq(generator.sign),
-            element.man.eq(generator.man),
-            element.shift.eq(generator.shift),
-            element.activation.eq(self.activation.word_select(row, self.activation_bits)),
-        ]
+        activation = self.activation.word_select(row, self.activation_bits)
+        feed(m, element, generator, sequencer, self.valid, activation)
         return element
 
     def _column(

@@ -11,8 +11,7 @@ from hw.formats.bitmod_datatypes import SPECIAL_BITS
 from hw.plan.bitmod import BitmodElementPlan, BitmodPlan
 from hw.plan.floating import FloatAccumulatePlan
 from hw.rtl.accumulate import Accumulator
-from hw.rtl.bitmod import BitmodElement
-from hw.rtl.bitmod_int import BitmodIntElement
+from hw.rtl.bitmod_element import Element, element_of, feed
 from hw.rtl.bitmod_scale import Dequantiser
 from hw.rtl.bitmod_terms import Sequencer, SpecialValues, TermGenerator
 from hw.rtl.floating import FloatAccumulator
@@ -67,9 +66,7 @@ class Bitmod(wiring.Component):
         self._output(m, platform, sequencer, scaler)
         return m
 
-    def _element(
-        self, m: Module, platform: object, sequencer: Sequencer
-    ) -> BitmodElement | BitmodIntElement:
+    def _element(self, m: Module, platform: object, sequencer: Sequencer) -> Element:
         """Place what makes terms and what accumulates them."""
         values = SpecialValues(self.plan.specials)
         place(m, platform, "special_values", values, clocked=True)
@@ -86,21 +83,9 @@ class Bitmod(wiring.Component):
             generator.special.eq(values.special),
             generator.digit.eq(sequencer.digit),
         ]
-        element: BitmodElement | BitmodIntElement
-        if isinstance(self.plan.element, BitmodElementPlan):
-            element = BitmodElement(self.plan.element)
-        else:
-            element = BitmodIntElement(self.plan.element)
-            m.d.comb += element.base.eq(generator.base)
+        element = element_of(self.plan.element)
         place(m, platform, "element", element, clocked=True)
-        m.d.comb += [
-            element.valid.eq(self.valid),
-            element.last.eq(sequencer.ends),
-            element.sign.eq(generator.sign),
-            element.man.eq(generator.man),
-            element.shift.eq(generator.shift),
-            element.activation.eq(self.activation),
-        ]
+        feed(m, element, generator, sequencer, self.valid, self.activation)
         return element
 
     def _scaler(
@@ -108,7 +93,7 @@ class Bitmod(wiring.Component):
         m: Module,
         platform: object,
         sequencer: Sequencer,
-        element: BitmodElement | BitmodIntElement,
+        element: Element,
     ) -> Dequantiser:
         scaler = Dequantiser(self.plan.dequantiser)
         place(m, platform, "dequantiser", scaler, clocked=True)
