@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sweeps.arguments import add_json, at_least, word
-from sweeps.commands_recommend import sweep_of
+from sweeps.arguments import add_json, word
+from sweeps.commands_recommend import add_sweep, sweep_of
 from sweeps.files import json_text, write_whole
 
 if TYPE_CHECKING:
@@ -35,13 +35,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "Objectives: loss, products (per step; more is better), lut, sites, ff, carry, dsp, and "
         "these _per_product."
     )
+    add_sweep(parser, Path("build/grid"), "front.csv and losses are kept here")
     add = parser.add_argument
-    add("--network", required=True, metavar="N", help="shipped, or a .npz or .onnx file")
-    add("--dataset", metavar="D", help="shipped, or a .npz file")
     add("--targets", default="xcup", metavar="NAMES", help="technologies, between commas (xcup)")
     add("--kind", type=word(*KINDS), default="tile", metavar="KIND", help="dot, tile or array")
-    add("--weights", metavar="FORMATS", help="between commas (int2…int8, OCP FP4 and FP6)")
-    add("--activations", metavar="FORMATS", help="between commas (the same, unsigned if it serves)")
     add("--structures", default="rows,table", metavar="NAMES", help="of products (rows,table)")
     add("--lanes", default="4,8,16,32", metavar="NUMBERS", help="such as 4,8 or 1..16 (4,8,16,32)")
     add("--rows", default="1..16", metavar="NUMBERS", help="of tiles and arrays (1..16)")
@@ -51,16 +48,6 @@ def declare(parser: argparse.ArgumentParser) -> None:
         default="loss,sites_per_product",
         metavar="NAMES",
         help="2 to 4 (loss,sites_per_product)",
-    )
-    add("--inputs", type=at_least(1), metavar="N", help="the first held-out inputs only")
-    add("--workers", type=at_least(1), metavar="N", help="processes for the losses (all CPUs)")
-    add(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("build/grid"),
-        metavar="DIR",
-        help="front.csv and losses are kept here (build/grid)",
     )
     add_json(parser)
 

@@ -32,15 +32,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "exact for the network's largest sum). Every result is kept in DIR/points.sqlite: other "
         "limits are answered at once."
     )
+    add_sweep(parser, Path("build/recommend"), "where results are kept")
     add = parser.add_argument
-    add("--network", required=True, metavar="N", help="shipped, or a .npz or .onnx file")
-    add("--dataset", metavar="D", help="shipped, or a .npz file")
     add("--target", default="xcup", metavar="TARGET", help="technology (xcup)")
     add(
         "--lanes", type=at_least(1), default=_LANES, metavar="N", help=f"products a step ({_LANES})"
     )
-    add("--weights", metavar="FORMATS", help="between commas (int2…int8, OCP FP4 and FP6)")
-    add("--activations", metavar="FORMATS", help="between commas (the same, unsigned if it serves)")
     add("--max-lut", type=_positive, metavar="N", help="most LUTs")
     add("--max-sites", type=_positive, metavar="N", help="most LUT sites")
     add("--max-energy", type=_positive, metavar="PJ", help="most pJ per MAC, random codes")
@@ -54,17 +51,19 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(_MINIMISE)} (lut; loss where neither --min-accuracy nor --max-bits)",
     )
     add("--runners-up", type=at_least(0), default=4, metavar="N", help="how many to list (4)")
+    add_json(parser)
+
+
+def add_sweep(parser: argparse.ArgumentParser, folder: Path, kept: str) -> None:
+    """Add what `sweep_of` reads: a network, its data, formats; and the folder of the results."""
+    add = parser.add_argument
+    add("--network", required=True, metavar="N", help="shipped, or a .npz or .onnx file")
+    add("--dataset", metavar="D", help="shipped, or a .npz file")
+    add("--weights", metavar="FORMATS", help="between commas (int2…int8, OCP FP4 and FP6)")
+    add("--activations", metavar="FORMATS", help="between commas (the same, unsigned if it serves)")
     add("--inputs", type=at_least(1), metavar="N", help="the first held-out inputs only")
     add("--workers", type=at_least(1), metavar="N", help="processes (all CPUs)")
-    add(
-        "-o",
-        "--output",
-        type=Path,
-        default=Path("build/recommend"),
-        metavar="DIR",
-        help="where results are kept (build/recommend)",
-    )
-    add_json(parser)
+    add("-o", "--output", type=Path, default=folder, metavar="DIR", help=f"{kept} ({folder})")
 
 
 def _positive(text: str) -> float:

@@ -73,7 +73,6 @@ def run(
     network = tools.network(sweep.network, sweep.dataset)
     _check_objectives(sweep, network.metric)
     designs = sweep.designs(network.terms)
-    cases = [_accuracy_task(sweep, design, network, tools.accuracy_salt) for design in designs]
     hands: dict[str, Any] = {"workers": workers, "executor": executor}
     costs = [
         Task("estimate", {"design": d.to_record(), "target": name}, tools.estimate_salt)
@@ -82,12 +81,9 @@ def run(
     ]
     with reporter("area") as report:
         areas = evaluate_all(costs, tools.estimate, store, **hands, report=report)
-    # Accuracy goes by activation format: workers keep the activations they have quantised.
-    ordered = sorted(cases, key=lambda task: str(task.record["activation"]))
+    cases = [_accuracy_task(sweep, design, network, tools.accuracy_salt) for design in designs]
     with reporter("accuracy") as report:
-        found = evaluate_all(ordered, tools.accuracy, store, **hands, report=report)
-    by_key = {task.key: result for task, result in zip(ordered, found, strict=True)}
-    accuracies = [by_key[task.key] for task in cases]
+        accuracies = _accuracies(cases, tools, store, hands, report)
     joined = product(sweep.targets, zip(designs, accuracies, strict=True))
     points = [
         _point(sweep.network, design, target, accuracy, area)
@@ -99,6 +95,20 @@ def run(
     if sweep.measure_front:
         points = measure_front(points, sweep, workers=workers, reporter=reporter, evaluators=tools)
     return points
+
+
+def _accuracies(
+    cases: Sequence[Task],
+    tools: Evaluators,
+    store: Store,
+    hands: Mapping[str, Any],
+    report: Report,
+) -> list[dict[str, Any]]:
+    """Evaluate by activation format, as workers keep the activations they have quantised."""
+    ordered = sorted(cases, key=lambda task: str(task.record["activation"]))
+    found = evaluate_all(ordered, tools.accuracy, store, **hands, report=report)
+    by_key = {task.key: result for task, result in zip(ordered, found, strict=True)}
+    return [by_key[task.key] for task in cases]
 
 
 def measure_front(
