@@ -1,11 +1,12 @@
 """Binary and ternary operands and compressor trees: planned, built, proven, costed, refused."""
 
 import random
-from functools import cache
+from functools import cache, partial
 from itertools import product
 
 import numpy as np
 import pytest
+from heaps import check_compressed, random_columns
 
 import costmodel
 from hw import synthesis
@@ -162,18 +163,12 @@ def test_any_heap_is_compressed(limit):
     """Heaps of any shape keep their value and end within the limit."""
     rng = random.Random(limit)
     for _ in range(60):
-        heights = [rng.randrange(12) for _ in range(rng.randrange(1, 7))]
-        columns = {c: [f"x{c}_{i}" for i in range(h)] for c, h in enumerate(heights)}
+        columns = random_columns(rng)
         heap = Heap({c: list(nets) for c, nets in columns.items()})
         compress(heap, lambda c: limit)
         assert all(len(nets) <= limit for nets in heap.columns.values())
-        nets = {net: rng.randrange(2) for found in columns.values() for net in found}
-        known = evaluate(Netlist(tuple(heap.luts), tuple(heap.chains)), nets)
-
-        def value(of, known=known):
-            return sum(known[net] << c for c, found in of.items() for net in found)
-
-        assert value(heap.columns) == value(columns)
+        netlist = Netlist(tuple(heap.luts), tuple(heap.chains))
+        check_compressed(columns, heap.columns, partial(evaluate, netlist), rng)
 
 
 def test_a_popcount_of_sixty_three_is_near_its_bound():

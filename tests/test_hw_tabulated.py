@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from heaps import check_compressed, random_columns
 
 import costmodel
 from hw import synthesis
@@ -113,18 +114,16 @@ def test_any_heap_is_compressed(lut_inputs):
     """Heaps of any shape keep their value and end with a bit in each column."""
     rng = random.Random(lut_inputs)
     for _ in range(40):
-        heights = [rng.randrange(12) for _ in range(rng.randrange(1, 7))]
-        columns = {c: [f"x{c}_{i}" for i in range(h)] for c, h in enumerate(heights)}
+        columns = random_columns(rng)
         tables = Tables(Heap({c: list(nets) for c, nets in columns.items()}), lut_inputs)
         tables.compress(lambda c: 1)
         assert all(len(nets) <= 1 for nets in tables.heap.columns.values())
-        nets = {net: rng.randrange(2) for found in columns.values() for net in found}
-        known = evaluate(Netlist(tuple(tables.heap.luts), ()), {"0": 0, "1": 1} | nets)
+        netlist = Netlist(tuple(tables.heap.luts), ())
 
-        def value(of, known=known):
-            return sum(known[net] << c for c, found in of.items() for net in found)
+        def cells_of(nets, netlist=netlist):
+            return evaluate(netlist, {"0": 0, "1": 1} | nets)
 
-        assert value(tables.heap.columns) == value(columns)
+        check_compressed(columns, tables.heap.columns, cells_of, rng)
 
 
 EXHAUSTIVE = [
