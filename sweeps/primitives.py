@@ -22,7 +22,7 @@ from costmodel.measured import product_key
 from costmodel.products import table_key
 from costmodel.rows import adder_key, booth_key
 from hw.accumulators import Accumulator, AccumulatorKind
-from hw.design import MAXIMUM_SIDE, OPERAND_SPECIALS, Mac, OutputStationaryArray
+from hw.design import OPERAND_SPECIALS, Mac
 from hw.formats import MinifloatFormat, Specials, parse_element
 from hw.formats.minifloat import MAXIMUM_EXPONENT_BITS
 from hw.plan import (
@@ -33,15 +33,12 @@ from hw.plan import (
     ExponentPlan,
     OperandPlan,
     classes,
-    plan,
     structures,
 )
 from hw.plan.digits import booth_rows
 from hw.plan.lane import plan_lane
 from hw.plan.product import plan_product
 from hw.rtl.accumulate import Fits
-from hw.rtl.bits import any_of
-from hw.rtl.emit import FlatArray
 from hw.rtl.lane import Lane
 from hw.rtl.library import Library, place
 from hw.rtl.operand import Classifier, Magnitude
@@ -58,6 +55,7 @@ from sweeps.float_primitives import (
     float_results,
     leading_digits,
 )
+from sweeps.shell_primitives import array_controls, flag_gates
 
 COLUMNS = ("part", "key", "lut", "sites", "carry")
 WIDEST_PRODUCT = 8
@@ -241,41 +239,6 @@ def infinity_lanes(target: Target) -> Found:
         if lane is not None and (lane.shift is None or lane.shift.exponents.from_table):
             found += 1
             yield f"{weight.name}:{activation.name}", Lane(lane), False
-
-
-def flag_gates(target: Target) -> Found:
-    """Yield the or of one flag over the lanes of a dot product."""
-    for lanes in (*range(2, 65), 80, 96, 128, 192, 256):
-        yield str(lanes), FlagGate(lanes), False
-
-
-class FlagGate(wiring.Component):
-    """Or of many bits, as `hw.rtl.core` has it: `seen`, `any`. Combinational."""
-
-    def __init__(self, lanes: int) -> None:
-        super().__init__({"seen": In(lanes), "any": Out(1)})
-
-    def elaborate(self, platform: object) -> Module:
-        """Join."""
-        m = Module()
-        m.d.comb += self.any.eq(any_of(list(self.seen)))
-        return m
-
-
-def array_controls(target: Target) -> Found:
-    """Yield narrow arrays; their shells hold control besides registers."""
-    sides = [(rows, 1) for rows in (*range(2, 18), 24, 32, 33, 48, MAXIMUM_SIDE)]
-    for rows, columns in [(1, 1), (1, 2), *sides]:
-        design = OutputStationaryArray(
-            weight=parse_element("int2"),
-            activation=parse_element("int2"),
-            accumulator=Accumulator.exact(4),
-            structure="rows",
-            rows=rows,
-            columns=columns,
-        )
-        key = "1x1" if rows * columns == 1 else str(rows)
-        yield key, FlatArray(plan(design, target)), True
 
 
 PARTS: dict[str, Callable[[Target], Found]] = {
