@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from costmodel import coefficients
 from costmodel.array import SHIFT_REGISTER_DEPTH, SHORTEST_SHIFT_REGISTER
 from costmodel.cost import Cost, total
+from costmodel.model import Estimate, estimate
+from hw.design import Design
 from hw.target import Target
+
+
+def staged(design: Design, chains: Mapping[int, int], target: Target) -> Estimate:
+    """Return what a design costs with pipeline registers that are already placed.
+
+    Parameters
+    ----------
+    design
+        With its structure settled, with or without stages.
+    chains, target
+        As for `pipeline_registers`; no chains of a design without stages.
+
+    Raises
+    ------
+    ValueError
+        As `costmodel.model.estimate`.
+
+    """
+    if not design.pipeline:
+        return estimate(design, target)
+    found = estimate(replace(design, pipeline=0), target)
+    added = pipeline_registers(chains, target)
+    sites = found.sites + round(added.sites)
+    return replace(found, sites=sites, ff=found.ff + added.ff, design=design.to_record())
 
 
 def pipeline_registers(chains: Mapping[int, int], target: Target) -> Cost:

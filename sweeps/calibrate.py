@@ -14,9 +14,9 @@ import csv
 import io
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,14 @@ import yaml
 import costmodel
 from costmodel import coefficients
 from costmodel.fit import fit
+from costmodel.model import Estimate
+from costmodel.pipeline import staged
 from hw.design import DSP_STRUCTURES, Design, from_record
 from hw.target import Target, load
 from sweeps.heldout import Drawn
 
-RESOURCES = ("lut", "sites", "ff", "carry", "dsp")
-COLUMNS = ("design", "asked", "target", *RESOURCES, "tool")
+RESOURCES = ("lut", "sites", "ff", "carry", "dsp", "bram")
+COLUMNS = ("design", "asked", "target", *RESOURCES, "chains", "tool")
 SEED = 20261121
 """Of the designs in ``heldout_<target>.csv``; the formulas were developed on those of seed 1."""
 DATA = Path(costmodel.__file__).parent / "data"
@@ -54,6 +56,8 @@ class Measured:
         By resource.
     tool
         The synthesiser and its version.
+    chains
+        Of pipeline registers: length to number (see `costmodel.pipeline`).
 
     """
 
@@ -62,12 +66,18 @@ class Measured:
     target: Target
     numbers: dict[str, int]
     tool: str
+    chains: Mapping[int, int] = field(default_factory=dict)
+
+    def estimate(self) -> Estimate:
+        """Return what the formulas say of it, with its pipeline registers."""
+        return staged(self.design, self.chains, self.target)
 
     def to_row(self) -> dict[str, Any]:
         """Return the row of `COLUMNS`."""
         record = json.dumps(self.design.to_record(), separators=(",", ":"))
         names = {"design": record, "asked": self.asked, "target": self.target.label}
-        return {**names, **self.numbers, "tool": self.tool}
+        chains = " ".join(f"{length}:{count}" for length, count in sorted(self.chains.items()))
+        return {**names, **self.numbers, "chains": chains, "tool": self.tool}
 
 
 def measure(
@@ -93,7 +103,9 @@ def measure(
         name = which.target.name
         found = synthesize(emitted.verilog, emitted.top, name, dsp=dsp, cancel=cancel)
         numbers = {resource: int(getattr(found, resource)) for resource in RESOURCES}
-        return Measured(which.design, which.asked, which.target, numbers, found.tool)
+        stored = emitted.record.get("pipeline_chains", {})
+        chains = {int(length): int(count) for length, count in stored.items()}
+        return Measured(which.design, which.asked, which.target, numbers, found.tool, chains)
 
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(one, which) for which in wanted]
@@ -144,7 +156,7 @@ def errors(measured: Iterable[Measured], resource: str, least_lut: int = LEAST_L
 
     """
     pairs = [
-        (getattr(costmodel.estimate(one.design, one.target), resource), one.numbers[resource])
+        (getattr(one.estimate(), resource), one.numbers[resource])
         for one in measured
         if one.numbers["lut"] >= least_lut
     ]
@@ -187,9 +199,16 @@ def _read(path: Path) -> Iterator[Measured]:
             from_record(json.loads(row["design"])),
             row["asked"],
             load(row["target"]),
-            {name: int(row[name]) for name in RESOURCES},
+            {name: int(row.get(name) or 0) for name in RESOURCES},
             row["tool"],
+            _chains(row.get("chains") or ""),
         )
+
+
+def _chains(text: str) -> dict[int, int]:
+    """Return the lengths and numbers of chains that `Measured.to_row` has written."""
+    pairs = (pair.split(":") for pair in text.split())
+    return {int(length): int(count) for length, count in pairs}
 
 
 def held_out(target: str) -> list[Measured]:

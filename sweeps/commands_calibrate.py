@@ -131,7 +131,7 @@ def _measured(arguments: argparse.Namespace, target: Target) -> int:
     """Synthesise designs, tell the errors, write the designs and the target."""
     from sweeps.calibrate import measure, to_csv
     from sweeps.files import write_whole
-    from sweeps.heldout import Drawn, draw, settled
+    from sweeps.heldout import PLAIN_VERSION, Drawn, draw, settled
     from sweeps.progress import Progress
     from sweeps.user_fit import Point
 
@@ -139,7 +139,7 @@ def _measured(arguments: argparse.Namespace, target: Target) -> int:
         designs = read_designs(arguments.designs)
         drawn: list[Drawn] = [settled(design, design.structure, target) for design in designs]
     else:
-        drawn = draw(target, arguments.seed, arguments.count)
+        drawn = draw(target, arguments.seed, arguments.count, PLAIN_VERSION)
     with Progress("synthesis", len(drawn)) as progress:
         found = measure(drawn, arguments.workers, progress)
     csv_file = arguments.output / f"designs_{target.name}.csv"

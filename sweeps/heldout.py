@@ -1,7 +1,7 @@
 """Floor 4: the designs that the cost model is judged on: drawn from a distribution, by a seed.
 
-The distribution is ``costmodel/data/heldout.yaml``. What is drawn does not depend on the formulas
-of the cost model, but for `auto` structures, which are settled by them.
+The distribution is a file of ``costmodel/data`` and has a version. What is drawn does not depend
+on the formulas of the cost model, but for `auto` structures, which are settled by them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,30 @@ from importlib.resources import files
 from typing import Any
 
 from hw.accumulators import Accumulator, AccumulatorKind, AccumulatorMode
-from hw.design import BroadcastTile, Design, MxDotProduct, from_record, significand_bounds
+from hw.design import (
+    KINDS,
+    BroadcastTile,
+    Design,
+    MxDotProduct,
+    OutputStationaryArray,
+    SerialDesign,
+    from_record,
+    significand_bounds,
+)
+from hw.design.memory import Memory
 from hw.formats import FixedFormat, Format, MinifloatFormat, parse_element
 from hw.plan import plan, structures
 from hw.target import Target
-from sweeps.autotune import resolve
+from sweeps.autotune import LOOPING, resolve
+from sweeps.heldout_serial import SERIAL, chosen
 
-FILE = "heldout.yaml"
+VERSION = 2
+"""Of the distribution; `distribution` has the earlier ones, too."""
+FILES = {1: "heldout.yaml", 2: "heldout_2.yaml"}
+PLAIN_VERSION = 1
+"""The one without pipelines and kinds with a protocol of their own."""
 TRIED = 100
+SIGNS = ("binary", "ternary")
 PACKED = "packed"
 PACKABLE = {"kind": "tile", "weight": "int4", "rows": 2, "columns": 2, "lanes": 4}
 
@@ -47,16 +63,18 @@ class Drawn:
 
 
 @cache
-def distribution() -> dict[str, Any]:
-    """Return the distribution of the file."""
+def distribution(version: int = VERSION) -> dict[str, Any]:
+    """Return the distribution of one of `FILES`."""
     import yaml
 
-    text = (files("costmodel") / "data" / FILE).read_text(encoding="utf-8")
+    text = (files("costmodel") / "data" / FILES[version]).read_text(encoding="utf-8")
     found: dict[str, Any] = yaml.safe_load(text)
     return found
 
 
-def draw(target: Target, seed: int, count: int | None = None) -> list[Drawn]:
+def draw(
+    target: Target, seed: int, count: int | None = None, version: int = VERSION
+) -> list[Drawn]:
     """Return designs for a target; no two are the same.
 
     Parameters
@@ -67,9 +85,11 @@ def draw(target: Target, seed: int, count: int | None = None) -> list[Drawn]:
         Another seed gives other designs; more of one seed begin as fewer do.
     count
         How many; that of the file for this target by default.
+    version
+        Of the distribution.
 
     """
-    known = distribution()
+    known = distribution(version)
     wanted = known["count"].get(target.name, 0) if count is None else count
     source = random.Random(f"{seed}:{target.name}")
     found: dict[str, Drawn] = {}
@@ -98,9 +118,11 @@ def _one(source: random.Random, target: Target, known: Mapping[str, Any]) -> Dra
 
     None if nothing does.
     """
-    kind = _chosen(source, known["kinds"])
+    kind = chosen(source, known["kinds"])
+    if issubclass(KINDS[kind], SerialDesign):
+        return _serial(source, kind, target, known)
     tiled = kind == BroadcastTile.kind
-    asked = _chosen(source, known["tile_structures" if tiled else "structures"])
+    asked = chosen(source, known["tile_structures" if tiled else "structures"])
     place = target.portable() if source.random() < known["plain"] else target
     if asked == PACKED and not can_pack_at_all(place):
         return None
@@ -108,10 +130,36 @@ def _one(source: random.Random, target: Target, known: Mapping[str, Any]) -> Dra
         try:
             design = _with_accumulator(source, _record(source, kind, known), known)
             if work(design) <= known["most_work"]:
-                return settled(design, asked, place)
+                return settled(_staged(source, design, asked, known), asked, place)
         except ValueError:
             continue
     return None
+
+
+def _serial(
+    source: random.Random, kind: str, target: Target, known: Mapping[str, Any]
+) -> Drawn | None:
+    """Return one design of a kind that has a protocol of its own."""
+    place = target.portable() if source.random() < known["plain"] else target
+    for _ in range(TRIED):
+        try:
+            design = from_record(SERIAL[kind](source, known))
+            if work(design) <= known["most_work"] or kind == Memory.kind:
+                plan(design, place)
+                return Drawn(design, design.structure, place)
+        except ValueError:
+            continue
+    return None
+
+
+def _staged(source: random.Random, design: Design, asked: str, known: Mapping[str, Any]) -> Design:
+    """Return a design with pipeline stages, or as it is."""
+    share = known.get("pipelined", 0)
+    looping = design.is_window and asked in LOOPING
+    if not share or design.kind == OutputStationaryArray.kind or asked == PACKED or looping:
+        return design
+    stages = chosen(source, known["stages"])
+    return replace(design, pipeline=stages) if source.random() < share else design
 
 
 def can_pack_at_all(target: Target) -> bool:
@@ -127,19 +175,21 @@ def _record(source: random.Random, kind: str, known: Mapping[str, Any]) -> dict[
         "kind": kind,
         "weight": weight.name,
         "activation": activation.name,
-        "specials": _chosen(source, known["policies"]),
+        "specials": chosen(source, known["policies"]),
     }
     if kind in ("dot", "mxdot", "tile"):
-        record["lanes"] = _chosen(source, known["lanes"])
+        record["lanes"] = chosen(source, known["lanes"])
+    if kind == "array" and "array_lanes" in known:
+        record["lanes"] = chosen(source, known["array_lanes"])
     if kind in ("array", "tile"):
-        record |= {side: _chosen(source, known["sides"]) for side in ("rows", "columns")}
+        record |= {side: chosen(source, known["sides"]) for side in ("rows", "columns")}
     return record
 
 
 def settled(design: Design, asked: str, target: Target) -> Drawn:
     """Return a design in the structure that was asked for; ValueError if it cannot be built."""
     found = resolve(replace(design, structure=asked), target)
-    plan(found, target)
+    plan(replace(found, pipeline=0), target)
     return Drawn(found, asked, target)
 
 
@@ -148,12 +198,12 @@ def _with_accumulator(
 ) -> Design:
     """Return the design with an accumulator that suits its products."""
     scaled = record["kind"] == MxDotProduct.kind
-    word = "float" if scaled else _chosen(source, known["accumulators"])
+    word = "float" if scaled else chosen(source, known["accumulators"])
     kind = AccumulatorKind(word)
-    terms = _chosen(source, known["terms"])
+    terms = chosen(source, known["terms"])
     growth, guard = (source.randint(*known[name]) for name in ("growth_bits", "guard_bits"))
     if kind is AccumulatorKind.FLOATING:
-        mode = AccumulatorMode.STEP if scaled else _chosen(source, known["float_modes"])
+        mode = AccumulatorMode.STEP if scaled else chosen(source, known["float_modes"])
         accumulator = Accumulator.floating(_float(source, known), AccumulatorMode(mode))
     elif kind is AccumulatorKind.EXACT:
         accumulator = Accumulator.exact(terms)
@@ -169,7 +219,9 @@ def _with_accumulator(
 
 def _format(source: random.Random, known: Mapping[str, Any]) -> Format:
     """Return an operand format."""
-    family = _chosen(source, known["families"])
+    family = chosen(source, known["families"])
+    if family in SIGNS:
+        return parse_element(family)
     narrow = source.random() < known["narrow"]
     least = {"uint": 1, "minifloat": 3}.get(family, 2)
     low, high = (least, known["narrow_bits"]) if narrow else (known["narrow_bits"] + 1, 16)
@@ -180,7 +232,7 @@ def _format(source: random.Random, known: Mapping[str, Any]) -> Format:
         return parse_element(f"{family}{bits}")
     for _ in range(TRIED):
         exponent = source.randint(1, min(bits - 1, 8))
-        name = f"e{exponent}m{bits - 1 - exponent}{_chosen(source, known['specials'])}"
+        name = f"e{exponent}m{bits - 1 - exponent}{chosen(source, known['specials'])}"
         try:
             return parse_element(name)
         except ValueError:
@@ -190,16 +242,12 @@ def _format(source: random.Random, known: Mapping[str, Any]) -> Format:
 
 def _float(source: random.Random, known: Mapping[str, Any]) -> MinifloatFormat:
     """Return the format of a floating accumulator."""
-    name = _chosen(source, known["float_formats"])
+    name = chosen(source, known["float_formats"])
     if name == "any":
         bits = source.randint(*known["float_bits"])
         low, high = known["float_exponent_bits"]
         exponent = source.randint(low, min(high, bits - 2))
-        name = f"e{exponent}m{bits - 1 - exponent}{_chosen(source, {'': 1, 'finite': 1})}"
+        name = f"e{exponent}m{bits - 1 - exponent}{chosen(source, {'': 1, 'finite': 1})}"
     format = parse_element(name)
     assert isinstance(format, MinifloatFormat)
     return format
-
-
-def _chosen(source: random.Random, weights: Mapping[Any, float]) -> Any:
-    return source.choices(list(weights), list(weights.values()))[0]

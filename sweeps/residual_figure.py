@@ -9,7 +9,6 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-import costmodel
 from hw.target import load
 from sweeps.calibrate import LEAST_LUT, Measured, errors, held_out
 from sweeps.canvas import figure_bytes, settings
@@ -77,10 +76,7 @@ def _figure(targets: Sequence[str]) -> Figure:
 def _panel(panel: Any, name: str, measured: Sequence[Measured]) -> None:
     """Draw one target."""
     known = [one for one in measured if one.numbers["lut"] > 0]
-    pairs = [
-        (one.numbers["lut"], max(costmodel.estimate(one.design, one.target).lut, 1), group_of(one))
-        for one in known
-    ]
+    pairs = [(one.numbers["lut"], max(one.estimate().lut, 1), group_of(one)) for one in known]
     for group, colour, marker in GROUPS:
         xs = [x for x, _, which in pairs if which == group]
         ys = [y for _, y, which in pairs if which == group]

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import yaml
 
-import costmodel
 from hw.target import ASIC, names
 from sweeps.calibrate import DATA, EXACT_KINDS, LEAST_LUT, RESOURCES, Measured, errors, held_out
 
@@ -53,7 +52,7 @@ def rows_of(target: str) -> list[dict[str, Any]]:
 
 def rank_correlation(measured: Sequence[Measured], resource: str = "lut") -> float:
     """Return Spearman's rank correlation of estimates and measurements."""
-    estimated = [getattr(costmodel.estimate(one.design, one.target), resource) for one in measured]
+    estimated = [getattr(one.estimate(), resource) for one in measured]
     found = [one.numbers[resource] for one in measured]
     return float(np.corrcoef(_ranks(estimated), _ranks(found))[0, 1])
 
