@@ -109,5 +109,5 @@ def test_bad_input_is_refused():
         METHODS["max"].weights(np.ones((2, 2)), parse("uint4"), no_inputs)
     with pytest.raises(ValueError, match="must be finite"):
         full_scales(np.array([[np.inf]]), parse("int4"))
-    with pytest.raises(ValueError, match="did you mean mse"):
+    with pytest.raises(ValueError, match="did you mean 'mse'"):
         find_method("msee")

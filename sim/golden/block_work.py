@@ -37,6 +37,7 @@ class Work:
         nan: str,
         partial: str,
         rounding: Rounding,
+        amax: float | None = None,
     ) -> None:
         check_exact(format)
         if nan not in NAN_POLICIES:
@@ -60,8 +61,9 @@ class Work:
         )
         self._measure()
         self.plain &= not (self.infinite.any() or self.missing.any())
+        self.top = self.amax.max(keepdims=True) if amax is None else np.full((1, 1), amax)
         self.outer = self._outer()
-        peak = self.amax.max() if format.outer is Outer.TENSOR else self.amax.max(axis=1)[:, None]
+        peak = self.top if format.outer is Outer.TENSOR else self.amax.max(axis=1)[:, None]
         self.scales = self._scales(np.asarray(peak))
         mark_nan(self.scales, self.missing, format)
 
@@ -143,7 +145,7 @@ class Work:
             case Outer.ROW:
                 return outer_scales(self.amax.max(axis=1, keepdims=True), self.format)
             case Outer.TENSOR:
-                return outer_scales(self.amax.max(keepdims=True), self.format)
+                return outer_scales(self.top, self.format)
         return np.ones((1, 1))
 
     def _scales(self, peak: Floats) -> Codes:

@@ -146,8 +146,17 @@ def cast_blocks(
     nan: str = "error",
     partial: str = "error",
     rounding: Rounding = Rounding.TIES_TO_EVEN,
+    amax: float | None = None,
 ) -> Floats:
     """Return ``quantize(…).values()`` without the codes; a zero result may have either sign.
+
+    Parameters
+    ----------
+    values, format, axis, nan, partial, rounding
+        As for `quantize`.
+    amax
+        The largest magnitude that the second scale of a tensor (`Outer.TENSOR`) is made for, as
+        `BlockFormat.quantize` takes it; that of `values` if None.
 
     Returns
     -------
@@ -172,7 +181,7 @@ def cast_blocks(
         result = np.empty_like(floats, order="C")
         if block_magic.cast(floats, result, rows, format):
             return result
-    work = Work(floats, format, axis, nan, partial, rounding)
+    work = Work(floats, format, axis, nan, partial, rounding, amax)
     narrow = narrow and work.tops_fit()
     found = np.empty((work.rows.count, work.rows.length), np.float32 if narrow else np.float64)
     for piece, quotient, divisor in work.quotients():
