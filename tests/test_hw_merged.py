@@ -1,7 +1,9 @@
 """Merged lanes: cells computed one by one, hardware against golden, area against the formula."""
 
 import itertools
+import random
 import time
+from graphlib import TopologicalSorter
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from costmodel import estimate
 from hw import synthesis
 from hw.design import from_record
 from hw.plan import plan, structures
-from hw.plan.cells import Chain, Lut, Netlist, function, pack
+from hw.plan.cells import Chain, Lut, Netlist, function
 from hw.plan.merged import plan_chains
 from hw.plan.merged_cells import lane_netlist, row_netlist
 from hw.plan.merged_window import maximum_netlist
@@ -130,13 +132,51 @@ def test_packing_shares_inputs_and_makes_no_loop():
         Lut("w", tuple("fghijk"), 1),
         Lut("x", ("u", "a"), 8),
     ]
-    assert [tuple(lut.output for lut in group) for group in pack(luts)] == [
-        ("u", "v"),
-        ("w",),
-        ("x",),
-    ]
+    groups = Netlist(tuple(luts), ()).pairs
+    assert [[lut.output for lut in group] for group in groups] == [["u", "v"], ["w"], ["x"]]
     groups = Netlist(tuple(luts[::3]), ()).pairs
     assert [[lut.output for lut in group] for group in groups] == [["u"], ["x"]]
+
+
+def test_packing_lets_the_choosy_choose_and_the_idle_wait():
+    chain = [
+        Lut("p", tuple("abcd"), 1),  # with q only
+        Lut("q", tuple("bcde"), 1),
+        Lut("r", tuple("de"), 1),
+        Lut("s", tuple("ef"), 1),  # with q, r
+        Lut("late", ("p", "g"), 8),
+        Lut("idle", ("h", "i", "g", "p"), 1),
+        Lut("alone", ("g", "j", "k"), 1),  # waits for its mate "late"
+    ]
+    groups = [{lut.output for lut in group} for group in Netlist(tuple(chain), ()).pairs]
+    assert {"p", "q"} in groups
+    assert {"r", "s"} in groups
+    assert len(groups) == 4
+    rng, checked = random.Random(11), 0
+    for _ in range(60):
+        netlist = some_netlist(rng)
+        groups_of = netlist.pairs
+        assert sorted(lut.output for group in groups_of for lut in group) == sorted(
+            lut.output for lut in netlist.luts
+        )
+        place = {lut.output: number for number, group in enumerate(groups_of) for lut in group}
+        edges = [
+            {place[net] for lut in group for net in lut.inputs if net in place}
+            for group in groups_of
+        ]
+        assert all(len({n for lut in g for n in lut.inputs}) <= 6 - (len(g) > 1) for g in groups_of)
+        tuple(TopologicalSorter(dict(enumerate(edges))).static_order())  # raises at a loop
+        checked += len(groups_of)
+    assert checked > 600
+
+
+def some_netlist(rng: random.Random) -> Netlist:
+    """Return LUTs of random inputs, each reading outer nets and LUTs before it."""
+    nets, luts = list("abcdefgh"), []
+    for number in range(20):
+        luts.append(Lut(f"n{number}", tuple(rng.sample(nets, rng.randint(2, 6))), 1))
+        nets.append(luts[-1].output)
+    return Netlist(tuple(luts), ())
 
 
 def test_placements_have_a_code_for_every_amount():

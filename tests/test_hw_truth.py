@@ -7,10 +7,11 @@ import pytest
 
 from hw.formats import parse
 from hw.plan.builder import any_both, chosen, equals
-from hw.plan.cells import Lut, bitwise, fewest, function, lookup, pack
+from hw.plan.cells import Lut, Netlist, bitwise, function, leanest, lookup
 from hw.plan.merged import candidates
-from hw.plan.merged_cells import lane_netlist, least_lane_sites
+from hw.plan.merged_cells import lane_netlist
 from hw.plan.operand import OperandPlan
+from hw.plan.placement import with_joined
 from hw.plan.truth import column, columns_of, supported
 
 
@@ -40,7 +41,9 @@ def test_library_rules_are_what_they_say():
     slow = function("o", names, lambda *v: any(x and y for x, y in zip(v[:3], v[3:], strict=True)))
     assert bitwise("o", names, any_both) == slow
     slow = function("o", names[:4], lambda low, high, c, s: (high if c else low) ^ s)
-    assert bitwise("o", names[:4], chosen) == slow
+    assert bitwise("o", names[:4], chosen, 1) == slow
+    slow = function("o", names, lambda *v: v[v[4] + 2 * v[5]])
+    assert bitwise("o", (*names, "0"), chosen, 2) == slow
     for code in range(16):
         truth = equals([column(i, 4) for i in range(4)], code) & 0xFFFF
         assert truth == 1 << code
@@ -83,7 +86,7 @@ def test_pairs_read_five_nets_and_lose_nothing():
             Lut(f"o{i}", tuple(sorted(rng.sample("abcdefgh", rng.randint(2, 6)))), 1)
             for i in range(12)
         ]
-        groups = pack(luts)
+        groups = Netlist(tuple(luts), ()).pairs
         assert sorted(lut.output for group in groups for lut in group) == sorted(
             lut.output for lut in luts
         )
@@ -92,18 +95,17 @@ def test_pairs_read_five_nets_and_lose_nothing():
             assert len(group) == 1 or len(nets) <= 5
 
 
-def test_the_fewest_is_found_without_counting_what_cannot_win():
-    counted = []
-    counts = [9, 7, 7, 8, 6]
-
-    def count(number: int) -> int:
-        counted.append(number)
-        return counts[number]
-
-    assert fewest([8, 5, 7, 8, 6], count) == 4
-    assert sorted(counted) == [1, 4]
-    assert fewest([], count) is None
-    assert fewest([1, 1], lambda number: 3) == 0
+def test_the_leanest_is_found_without_packing_what_cannot_win(monkeypatch):
+    widths = [9, 7, 7, 8, 6]
+    some = [Netlist(tuple(Lut(f"o{i}", tuple("abcdef"), 1) for i in range(n)), ()) for n in widths]
+    small = Netlist(tuple(Lut(f"o{i}", (f"a{i}", f"b{i}", f"c{i}"), 1) for i in range(8)), ())
+    assert (small.least_sites, small.sites) == (4, 8)
+    packed = []
+    monkeypatch.setattr(Netlist, "pairs", property(lambda n: packed.append(n) or n.luts))
+    assert leanest([*some, small]) == 4
+    assert packed == [small, some[4]]
+    assert leanest([]) is None
+    assert leanest([some[1], some[2]]) == 0
 
 
 def test_bounds_of_lanes_hold():
@@ -112,8 +114,9 @@ def test_bounds_of_lanes_hold():
         ("e2m1fn", "e4m3fn", "e3m2fn", "e5m2", "e2m5finite"), repeat=2
     ):
         weight, activation = OperandPlan(parse(first)), OperandPlan(parse(second))
-        for placement in candidates(weight, activation):
+        served = candidates(weight, activation)
+        for placement in [choice for known in served for choice in with_joined(known)]:
             cells = lane_netlist(weight, activation, placement)
-            assert least_lane_sites(weight, activation, placement) <= cells.sites
+            assert cells.least_sites <= cells.sites
             checked += 1
-    assert checked > 100
+    assert checked > 200

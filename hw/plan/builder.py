@@ -65,9 +65,14 @@ def both_not(a: int, b: int) -> int:
     return a & ~b
 
 
-def chosen(low: int, high: int, code: int, sign: int) -> int:
-    """Return one of two nets, inverted by the sign."""
-    return (code & high | ~code & low) ^ sign
+def chosen(*values: int) -> int:
+    """Return the net a code names, inverted by the sign: all nets, the code's, the sign, its width.
+
+    The code's lowest bit comes first.
+    """
+    *nets, sign, bits = values
+    words, code = nets[:-bits], nets[-bits:]
+    return any_of(*(x & equals(code, number) for number, x in enumerate(words))) ^ sign
 
 
 def all_of(*values: int) -> int:

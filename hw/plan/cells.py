@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
+from hw.plan.packing import Graph, pack
 from hw.plan.truth import WIDEST, evaluated, supported
 
-DUAL_INPUTS = 5
-"""Inputs that both functions of a LUT6_2 share."""
 LUT_INPUTS = WIDEST
 CONSTANTS = {"0": 0, "1": 1}
 CARRY_BITS = 4
@@ -126,51 +126,19 @@ class Netlist:
     @property
     def pairs(self) -> tuple[tuple[Lut, ...], ...]:
         """LUTs packed into sites, one or two each."""
-        levels = self.levels
-        ranks: dict[int, list[Lut]] = {}
-        for lut in self.luts:
-            if not lut.is_wire:
-                ranks.setdefault(levels[lut.output], []).append(lut)
-        return tuple(group for rank in sorted(ranks) for group in pack(ranks[rank]))
-
-    @property
-    def levels(self) -> dict[str, int]:
-        """How many cells, chains as a whole, stand at most between each net and an outer one.
-
-        LUTs are packed only with their own level, so that no loop runs through a LUT6_2.
-        """
-        driver: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-        for lut in self.luts:
-            driver[lut.output] = ((lut.output,), lut.inputs)
-        for chain in self.chains:
-            driver |= dict.fromkeys(chain.outputs, (chain.outputs, chain.inputs))
-        found: dict[str, int] = {}
-
-        def level(net: str) -> int:
-            if net not in driver:
-                found[net] = 0
-                return 0
-            outputs, inputs = driver[net]
-            depth = 0
-            for read in inputs:
-                before = found.get(read)
-                if before is None:
-                    before = level(read)
-                if before > depth:
-                    depth = before
-            for output in outputs:
-                found[output] = depth + 1
-            return depth + 1
-
-        for net in driver:
-            if net not in found:
-                level(net)
-        return found
+        return _pairs(self)
 
     @property
     def sites(self) -> int:
         """Sites of the whole: packed LUTs, and the bits of the chains."""
         return len(self.pairs) + sum(chain.sites for chain in self.chains)
+
+    @property
+    def least_sites(self) -> int:
+        """A bound on `sites` without packing: LUTs of six inputs are alone, others in pairs."""
+        cells = [len(lut.inputs) for lut in self.luts if not lut.is_wire]
+        alone = cells.count(LUT_INPUTS)
+        return alone - (alone - len(cells)) // 2 + sum([chain.sites for chain in self.chains])
 
     @property
     def bare_sites(self) -> int:
@@ -184,15 +152,15 @@ class Netlist:
         return sum(-(-chain.sites // CARRY_BITS) for chain in self.chains)
 
 
-def fewest(bounds: Sequence[int], count: Callable[[int], int]) -> int | None:
-    """Return the number from 0 whose count is least, the first of these; None of none.
+def leanest(netlists: Sequence[Netlist]) -> int | None:
+    """Return the number from 0 of the netlist with the fewest sites, the first of these.
 
-    Numbers whose lower bound cannot win are not counted.
+    None of none. Those whose bound cannot win are not packed.
     """
     best: tuple[int, int] | None = None
-    for bound, number in sorted((bound, number) for number, bound in enumerate(bounds)):
+    for bound, number in sorted((cells.least_sites, n) for n, cells in enumerate(netlists)):
         if best is None or (bound, number) < best:
-            found = (count(number), number)
+            found = (netlists[number].sites, number)
             best = found if best is None else min(best, found)
     return None if best is None else best[1]
 
@@ -263,37 +231,11 @@ def lookup(output: str, inputs: tuple[str, ...], truth: int) -> Lut:
     return Lut(output, inputs if kept is None else tuple([inputs[n] for n in kept]), truth)
 
 
-def least_sites(luts: Iterable[Lut], chains: Iterable[Chain], more: int = 0) -> int:
-    """Return a bound on the sites of cells and so many more LUTs, all of which may stand in pairs.
-
-    Only LUTs of six inputs are alone for certain.
-    """
-    cells = [len(lut.inputs) for lut in luts if not lut.is_wire]
-    alone = cells.count(LUT_INPUTS)
-    pairs = -(-(len(cells) - alone + more) // 2)
-    return alone + pairs + sum([chain.sites for chain in chains])
-
-
-def pack(luts: Sequence[Lut]) -> tuple[tuple[Lut, ...], ...]:
-    """Return functions in groups of one or two that together read at most five nets.
-
-    Those that share most inputs come together first.
-    """
-    bits: dict[str, int] = {}
-    masks = [sum([1 << bits.setdefault(net, len(bits)) for net in lut.inputs]) for lut in luts]
-    left = list(range(len(luts)))
-    groups: list[tuple[Lut, ...]] = []
-    while left:
-        first = left.pop(0)
-        mask = masks[first]
-        mate, most = -1, -1
-        for other in left if mask.bit_count() <= DUAL_INPUTS else ():
-            shared = (mask & masks[other]).bit_count()
-            if shared > most and (mask | masks[other]).bit_count() <= DUAL_INPUTS:
-                mate, most = other, shared
-        if mate < 0:
-            groups.append((luts[first],))
-            continue
-        left.remove(mate)
-        groups.append((luts[first], luts[mate]))
-    return tuple(groups)
+@cache
+def _pairs(netlist: Netlist) -> tuple[tuple[Lut, ...], ...]:
+    cells: tuple[Lut | Chain, ...] = (*netlist.luts, *netlist.chains)
+    outputs = [(lut.output,) for lut in netlist.luts]
+    graph = Graph(cells, [*outputs, *(chain.outputs for chain in netlist.chains)])
+    functions = frozenset(n for n, lut in enumerate(netlist.luts) if not lut.is_wire)
+    found = min((pack(graph, functions, waiting) for waiting in (False, True)), key=len)
+    return tuple(tuple(netlist.luts[number] for number in group) for group in found)

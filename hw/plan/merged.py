@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from hw.design import Design
-from hw.plan.cells import Netlist, fewest
-from hw.plan.merged_cells import from_table, lane_netlist, least_lane_sites, row_netlist
+from hw.plan.cells import Netlist
+from hw.plan.merged_cells import best_placement, from_table, lane_netlist, row_netlist
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, placements, wiring
 from hw.plan.product import Bounds
@@ -166,7 +166,7 @@ def can_merge(design: Design) -> bool:
         and all(operand.is_minifloat and operand.format.signed for operand in operands)
         and all(operand.significand_bits <= 8 for operand in operands)
         and any(operand.field_bits for operand in operands)
-        and _best(*operands) is not None
+        and bool(candidates(*operands))
     )
 
 
@@ -175,7 +175,7 @@ def plan_merged_lane(design: Design, target: Target) -> MergedLanePlan:
     counts = not (design.is_floating and design.specials == "flag")
     weight = OperandPlan(design.weight, special_counts=counts)
     activation = OperandPlan(design.activation, special_counts=counts)
-    placement = _best(weight, activation)
+    placement = _best(weight, activation, target.primitives)
     assert placement is not None
     bounds = Bounds(0, weight.format.maximum_integer * activation.format.maximum_integer)
     flags = design.product_flags
@@ -216,11 +216,9 @@ def candidates(weight: OperandPlan, activation: OperandPlan) -> list[Placement]:
 
 
 @cache
-def _best(weight: OperandPlan, activation: OperandPlan) -> Placement | None:
+def _best(weight: OperandPlan, activation: OperandPlan, packed: bool) -> Placement | None:
     """Return the placement with the fewest sites in the lane, None if there is none."""
     served = candidates(weight, activation)
-    number = fewest(
-        [least_lane_sites(weight, activation, placement) for placement in served],
-        lambda number: lane_netlist(weight, activation, served[number]).sites,
+    return best_placement(
+        served, lambda placement: lane_netlist(weight, activation, placement), packed
     )
-    return None if number is None else served[number]

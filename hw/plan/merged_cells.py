@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,11 +17,14 @@ from hw.plan.builder import (
     exclusive_or,
     same,
 )
-from hw.plan.cells import Chain, ChainBit, Lut, Netlist, bitwise, least_sites
+from hw.plan.cells import Chain, ChainBit, Lut, Netlist, bitwise, leanest
 from hw.plan.merged_product import TABLE_INPUTS, product_cells
 from hw.plan.operand import OperandPlan
-from hw.plan.placement import Placement, Wiring, wiring
+from hw.plan.placement import Placement, Wiring, shifts_of, wiring, with_joined
 from hw.plan.truth import columns_of
+
+NEAR_SITES = 2
+"""Sites by which the bound of a placement may pass the best one to be looked at further."""
 
 
 def from_table(operands: tuple[OperandPlan, ...]) -> bool:
@@ -45,20 +48,23 @@ def lane_netlist(weight: OperandPlan, activation: OperandPlan, placement: Placem
     return build.done()
 
 
-def least_lane_sites(weight: OperandPlan, activation: OperandPlan, placement: Placement) -> int:
-    """Return a bound on the sites of a lane: of its product, sign and fine steps."""
-    luts, chains, nets = product_cells(
-        weight.significand_bits,
-        activation.significand_bits,
-        weight.gated or activation.gated,
-        placement.inverted,
-        placement.product_bits,
-    )
-    steps, width = 1, len(nets)
-    for step in placement.fine:
-        width += step
-        steps += width
-    return least_sites(luts, chains, steps)
+def best_placement(
+    served: Sequence[Placement], cells: Callable[[Placement], Netlist], packed: bool
+) -> Placement | None:
+    """Return the placement whose cells take the fewest sites, the first of these; None of none.
+
+    Fine steps may share levels only where cells are `packed` as planned. That is tried for the best
+    of the others and those whose bound lies near it.
+    """
+    found = [cells(placement) for placement in served]
+    number = leanest(found)
+    if number is None or not packed:
+        return None if number is None else served[number]
+    limit = found[number].sites + NEAR_SITES
+    near = [p for p, netlist in zip(served, found, strict=True) if netlist.least_sites <= limit]
+    choices = [choice for placement in near for choice in with_joined(placement)]
+    number = leanest([cells(choice) for choice in choices])
+    return None if number is None else choices[number]
 
 
 class LaneBuilder(CellBuilder):
@@ -141,22 +147,23 @@ class LaneBuilder(CellBuilder):
         return list(nets)
 
     def fine(self, word: list[str], codes: list[str]) -> None:
-        """Add the fine steps, two bits a site."""
+        """Add the fine levels, one or two steps each; two bits share a site if they can."""
         place = self.placement
         table = not any(net.startswith("r") for net in word)
         fill = "s" if place.inverted else "0"
-        for number, step in enumerate(place.fine):
-            last = number == len(place.fine) - 1
+        for number, level in enumerate(place.fine_levels):
             invert = place.inverted and table and number == 0
-            before = "0" if invert else fill
+            before, sign = ("0", "s") if invert else (fill, "0")
+            name = "x" if number == len(place.fine_levels) - 1 else f"y{number}_"
+            selects = tuple(codes[step] for step in level)
+            shifts = shifts_of(tuple(place.fine[step] for step in level))
             following = []
-            for i in range(len(word) + step):
-                low = word[i] if i < len(word) else before
-                high = word[i - step] if i >= step else before
-                sign = "s" if invert else "0"
-                output = f"x{i}" if last else f"y{number}_{i}"
-                inputs = (low, high, codes[number], sign)
-                following.append(self.lut(output, inputs, chosen))
+            for i in range(len(word) + shifts[-1]):
+                sources = tuple(
+                    word[i - shift] if 0 <= i - shift < len(word) else before for shift in shifts
+                )
+                inputs = (*sources, *selects, sign)
+                following.append(self.lut(f"{name}{i}", inputs, chosen, len(selects)))
             word = following
         if not place.fine:
             for i, net in enumerate(word):

@@ -13,9 +13,9 @@ from functools import cache
 
 from hw.design import Design
 from hw.plan.builder import any_of, exclusive_or
-from hw.plan.cells import Chain, ChainBit, Lut, Netlist, bitwise, fewest, least_sites
+from hw.plan.cells import Chain, ChainBit, Lut, Netlist, bitwise
 from hw.plan.merged import ChainPlan, TwoOperands, chains_of
-from hw.plan.merged_cells import LaneBuilder, from_table, lowest_bit
+from hw.plan.merged_cells import LaneBuilder, best_placement, from_table, lowest_bit
 from hw.plan.merged_product import TABLE_INPUTS
 from hw.plan.operand import OperandPlan
 from hw.plan.placement import Placement, wiring
@@ -133,14 +133,14 @@ def can_merge_window(design: Design) -> bool:
         and all(operand.is_minifloat and operand.format.signed for operand in operands)
         and all(operand.significand_bits <= 8 for operand in operands)
         and any(operand.field_bits for operand in operands)
-        and _best(*operands, design.accumulator.bits) is not None
+        and _best(*operands, design.accumulator.bits, False) is not None
     )
 
 
 def plan_merged_window_lane(design: Design, target: Target) -> MergedWindowLanePlan:
     """Return the lane of a merged window design."""
     weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
-    placement = _best(weight, activation, design.accumulator.bits)
+    placement = _best(weight, activation, design.accumulator.bits, target.primitives)
     assert placement is not None
     flags = tuple(name for name in design.flags if name != "overflow")
     bits = _exponent_bits(weight, activation)
@@ -161,7 +161,9 @@ def _exponent_bits(weight: OperandPlan, activation: OperandPlan) -> int:
 
 
 @cache
-def _best(weight: OperandPlan, activation: OperandPlan, window: int) -> Placement | None:
+def _best(
+    weight: OperandPlan, activation: OperandPlan, window: int, packed: bool
+) -> Placement | None:
     """Return the placement with the fewest sites, None if there is none."""
     bits = _exponent_bits(weight, activation)
     product = (weight.high * activation.high).bit_length()
@@ -172,12 +174,7 @@ def _best(weight: OperandPlan, activation: OperandPlan, window: int) -> Placemen
         most = (1 << bits) - 1
         candidates.append(Placement(product, steps, shifts, 0, most, window, False, True))
     served = [placement for placement in candidates if wiring(placement) is not None]
-    found = [alignment_netlist(placement, bits) for placement in served]
-    number = fewest(
-        [least_sites(cells.luts, cells.chains) for cells in found],
-        lambda number: found[number].sites,
-    )
-    return None if number is None else served[number]
+    return best_placement(served, lambda placement: alignment_netlist(placement, bits), packed)
 
 
 @cache

@@ -6,7 +6,7 @@ bits, from the few bits of that short word that can stand there, by the *coarse*
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 ROW_INPUTS = 5
@@ -15,6 +15,14 @@ GATHER_INPUTS = 6
 """Inputs of the LUT that decodes a line, or gathers bits which do not all fit the row."""
 GROUP = 3
 """Bits that are gathered in one LUT, with a line for each."""
+
+
+def shifts_of(steps: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shift of each code of some steps, the first step's bit lowest."""
+    sums = [0]
+    for step in steps:
+        sums += [done + step for done in sums]
+    return tuple(sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,9 @@ class Placement:
     mirrored
         Whether word and row are counted from the top: the shift goes to the right, and what passes
         the last place is lost.
+    joined
+        Numbers of the fine steps that are taken in one LUT level together with the next one: the
+        bits near the ends of the word have fewer than four sources and still share a LUT6_2.
 
     """
 
@@ -50,6 +61,7 @@ class Placement:
     width: int
     inverted: bool
     mirrored: bool = False
+    joined: tuple[int, ...] = ()
 
     @property
     def word_bits(self) -> int:
@@ -62,12 +74,19 @@ class Placement:
         return (len(self.shifts) - 1).bit_length()
 
     @property
+    def fine_levels(self) -> tuple[tuple[int, ...], ...]:
+        """Numbers of the fine steps, those of one level together."""
+        second = {number + 1 for number in self.joined}
+        return tuple(
+            (number, number + 1) if number in self.joined else (number,)
+            for number in range(len(self.fine))
+            if number not in second
+        )
+
+    @property
     def fine_sums(self) -> tuple[int, ...]:
         """Shift of each code of the fine steps, the first step's bit lowest."""
-        sums = [0]
-        for step in self.fine:
-            sums += [done + step for done in sums]
-        return tuple(sums)
+        return shifts_of(self.fine)
 
     def code(self, amount: int) -> int:
         """Return fine and coarse code of an amount in one word, fine bits low; −1 if there is none.
@@ -91,13 +110,10 @@ class Placement:
 @cache
 def _codes(fine: tuple[int, ...], shifts: tuple[int, ...]) -> dict[int, int]:
     """Return fine and coarse code in one word, by amount."""
-    sums = [0]
-    for step in fine:
-        sums += [done + step for done in sums]
     return {
         shift + done: coarse << len(fine) | code
         for coarse, shift in enumerate(shifts)
-        for code, done in enumerate(sums)
+        for code, done in enumerate(shifts_of(fine))
     }
 
 
@@ -200,6 +216,19 @@ def wiring(placement: Placement) -> Wiring | None:
     if read and placement.coarse_bits > GATHER_INPUTS:
         return None
     return Wiring(tuple(bits), tuple(decoded), tuple(gathered), tuple(sorted(read)))
+
+
+def with_joined(placement: Placement) -> tuple[Placement, ...]:
+    """Return the placement with every choice of fine steps that share a level, none first.
+
+    Where the word is inverted no inputs are left for that.
+    """
+    if placement.inverted:
+        return (placement,)
+    choices: list[tuple[int, ...]] = [()]
+    for number in range(len(placement.fine) - 1):
+        choices += [(*some, number) for some in choices if number - 1 not in some]
+    return tuple(replace(placement, joined=some) for some in choices)
 
 
 def placements(
