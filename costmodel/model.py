@@ -10,6 +10,7 @@ from typing import Any
 from costmodel import coefficients
 from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
+from costmodel.bit_heap import BIT_HEAP_FORMULAS
 from costmodel.bitmod import BITMOD_FORMULAS
 from costmodel.bitmod_tile import BITMOD_TILE_FORMULAS
 from costmodel.bitplane import PLANE_FORMULAS
@@ -96,6 +97,7 @@ FORMULAS: Formulas = {
     ScalePlan: (("scales", scale_sum),),
     PackedOperand: (("pack", pack),),
     PackedChain: (("DSP chain", packed_chain),),
+    **BIT_HEAP_FORMULAS,
     **BITMOD_FORMULAS,
     **BITMOD_TILE_FORMULAS,
     **MEMORY_FORMULAS,

@@ -116,7 +116,8 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--structure",
-        help="auto, behavioural, rows, table, merged, compressor, dsp or packed (auto)",
+        help="auto, behavioural, rows, table, merged, compressor, baugh-wooley, dsp or packed "
+        "(auto)",
     )
     parser.add_argument(
         "--organisation",

@@ -9,12 +9,16 @@ from typing import TypeVar
 from costmodel import estimate
 from hw.design import DSP_STRUCTURES, Design
 from hw.plan import structures
+from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
+from hw.plan.baugh_wooley import bit_products, least_sites
 from hw.target import Target
 
 D = TypeVar("D", bound=Design)
 
 UNASKED = DSP_STRUCTURES
 """Structures that are never chosen by themselves: DSP blocks must be asked for."""
+MOST_TRIED = 1024
+"""Products of bits in a heap that is planned unasked."""
 LOOPING = ("merged",)
 """Structures whose lanes are in the loop of an alignment window, where no registers can be."""
 
@@ -42,7 +46,19 @@ def _cheapest(design: Design, target: Target, without: tuple[str, ...] = ()) -> 
     ]
     if len(candidates) == 1:
         return candidates[0].structure
-    return min(candidates, key=lambda candidate: _price(candidate, target)).structure
+    best = _price(candidates[0], target), candidates[0].structure
+    for candidate in candidates[1:]:
+        if candidate.structure == BAUGH_WOOLEY and not _may_win(candidate, target, best[0][1]):
+            continue
+        price = _price(candidate, target)
+        if price < best[0]:
+            best = price, candidate.structure
+    return best[1]
+
+
+def _may_win(design: Design, target: Target, sites: int) -> bool:
+    """Whether a heap of bits is worth planning, which takes a second per thousand products."""
+    return bit_products(design) <= MOST_TRIED and least_sites(design, target) <= sites
 
 
 def _price(design: Design, target: Target) -> tuple[int, int, int]:

@@ -19,3 +19,30 @@ def check_compressed(columns, kept, cells_of, rng):
         return sum(known[net] << c for c, found in heap.items() for net in found)
 
     assert worth(kept) == worth(columns)
+
+
+def evaluate(netlist, nets):
+    """Return all nets of a netlist, one cell after the other, as soon as its inputs are known."""
+    known = dict(nets) | {"0": 0, "1": 1}
+
+    def read(lut):
+        return lut.truth >> sum(known[net] << n for n, net in enumerate(lut.inputs)) & 1
+
+    waiting = [*netlist.luts, *netlist.chains]
+    while waiting:
+        ready = [cell for cell in waiting if all(net in known for net in cell.inputs)]
+        assert ready
+        for cell in ready:
+            if hasattr(cell, "truth"):
+                known[cell.output] = read(cell)
+                continue
+            carry = known[cell.carry_in]
+            for bit in cell.bits:
+                select = read(bit.select)
+                direct = known[bit.direct] if isinstance(bit.direct, str) else read(bit.direct)
+                known[bit.output] = select ^ carry
+                carry = carry if select else direct
+            if cell.carry_out:
+                known[cell.carry_out] = carry
+        waiting = [cell for cell in waiting if cell not in ready]
+    return known

@@ -16,6 +16,7 @@ from hw.design.base import (
     SCALE_NAN,
     SPECIALS_POLICIES,
     STRUCTURES,
+    UNDRAWN_STRUCTURES,
     Design,
 )
 from hw.design.bitmod import BitmodPe
@@ -56,6 +57,7 @@ __all__ = [
     "SCALE_NAN",
     "SPECIALS_POLICIES",
     "STRUCTURES",
+    "UNDRAWN_STRUCTURES",
     "BitPlane",
     "BitmodPe",
     "BitmodTile",

@@ -21,9 +21,15 @@ from hw.design.operands import (
 )
 from hw.formats import Format
 
-STRUCTURES = ("auto", "behavioural", "rows", "table", "dsp", "merged", "packed", "compressor")
+STRUCTURES = (
+    *("auto", "behavioural", "rows", "table", "dsp", "merged", "packed", "compressor"),
+    "baugh-wooley",
+)
 DSP_STRUCTURES = ("dsp", "packed")
 """Structures that use DSP blocks; they are never chosen unasked."""
+UNDRAWN_STRUCTURES = (*DSP_STRUCTURES, "baugh-wooley")
+"""Structures that designs drawn at random for the models of energy do not have: these draws are
+older than heaps of bits."""
 SPECIALS_POLICIES = ("flag", "ignore")
 DEFAULT_ACCUMULATOR = Accumulator.exact()
 MAXIMUM_LANES = 1024
@@ -237,7 +243,7 @@ class Design:
         """Name of the module and of its files."""
         parts = [self.size_slug, self.weight.slug, self.activation.slug, self.accumulator.slug]
         parts += [self.specials] if self.has_specials and self.specials != "flag" else []
-        parts += [self.structure] if self.structure != "auto" else []
+        parts += [self.structure.replace("-", "_")] if self.structure != "auto" else []
         parts += [f"p{self.pipeline}"] if self.pipeline else []
         return "_".join(parts)
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray, SerialDesign
 from hw.plan.accumulate import AccumulatePlan
+from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
+from hw.plan.baugh_wooley import why_no_heap
 from hw.plan.compressor import CompressorCorePlan, plan_compressor
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, plan_float_core
+from hw.plan.heap_core import HeapCorePlan, plan_heap_core
 from hw.plan.lane import LanePlan, plan_lane, structures
 from hw.plan.merged import (
     ChainPlan,
@@ -172,7 +175,14 @@ class Plan:
 
     design: Design
     target: Target
-    core: CorePlan | FloatCorePlan | CompressorCorePlan | PackedTilePlan | SerialCorePlan
+    core: (
+        CorePlan
+        | FloatCorePlan
+        | CompressorCorePlan
+        | HeapCorePlan
+        | PackedTilePlan
+        | SerialCorePlan
+    )
     array: ArrayPlan | None
 
     @property
@@ -227,7 +237,9 @@ def plan(design: Design, target: Target) -> Plan:
             f"on {target.label}; "
             f"one of {', '.join(known)} can"
         )
-    core: CorePlan | FloatCorePlan | CompressorCorePlan
+    if isinstance(design, WeightStationaryArray):
+        return Plan(design, target, plan_stationary(design, target), None)
+    core: CorePlan | FloatCorePlan | CompressorCorePlan | HeapCorePlan
     if design.is_floating:
         core = plan_float_core(design, target, isinstance(design, OutputStationaryArray))
     else:
@@ -246,16 +258,23 @@ def plan(design: Design, target: Target) -> Plan:
     return Plan(design, target, core, array)
 
 
+def _reason(design: Design, target: Target) -> str:
+    """Return why a structure is refused, as far as that is not plain from its name."""
+    return f", as {why_no_heap(design, target)}" if design.structure == BAUGH_WOOLEY else ""
+
+
 def selection_ways(target: Target) -> int:
     """Return how many words one multiplexer of an array's row selection takes."""
     return 4 if target.lut_inputs >= 6 else 2
 
 
-def _plan_core(design: Design, target: Target) -> CorePlan | CompressorCorePlan:
+def _plan_core(design: Design, target: Target) -> CorePlan | CompressorCorePlan | HeapCorePlan:
     lanes = design.lanes
     on_last = isinstance(design, OutputStationaryArray)
     if design.structure == "compressor":
         return plan_compressor(design, target, on_last)
+    if design.structure == BAUGH_WOOLEY:
+        return plan_heap_core(design, target, on_last)
     if design.is_window and design.structure == "merged":
         return _plan_merged_window(design, target, on_last)
     if design.is_window:

@@ -25,6 +25,8 @@ from hw.plan.cells import CARRY_BITS, CONSTANTS, Chain, ChainBit, Lut, bitwise
 
 LONGEST_CHAIN = 16
 """Sites of one chain at most."""
+MOST_OF_PARITY = 5
+"""Nets of the highest column in one LUT, which another can share."""
 Limit = Callable[[int], int]
 """How many bits may be left in a column."""
 
@@ -80,6 +82,8 @@ class Heap:
         For each column its nets, those available first in front.
     prefix
         Starts the names of nets that are made.
+    top
+        The highest column: what would be put above it is dropped. None keeps everything.
 
     """
 
@@ -88,6 +92,7 @@ class Heap:
     luts: list[Lut] = field(default_factory=list)
     chains: list[Chain] = field(default_factory=list)
     made: int = 0
+    top: int | None = None
 
     def net(self) -> str:
         """Return a new name."""
@@ -108,6 +113,10 @@ class Heap:
         """Return the number of nets in a column."""
         return len(self.columns.get(column, ()))
 
+    def places(self, column: int) -> int:
+        """Return how many columns there are from one on; enough for any chain without a highest."""
+        return 2 * LONGEST_CHAIN if self.top is None else self.top + 1 - column
+
     def take_net(self, column: int) -> str:
         """Remove and return the oldest net of a column, a constant only if there is no other."""
         nets = self.columns[column]
@@ -115,6 +124,11 @@ class Heap:
 
     def full_adder(self, column: int) -> None:
         """Replace three nets of a column (or two) by sum and carry, in one LUT6_2."""
+        if column == self.top:
+            made = bitwise(self.net(), tuple(self.take(column, MOST_OF_PARITY)), parity)
+            self.luts.append(made)
+            self.put(column, made.output)
+            return
         self.add(column, parity, majority, self.take(column, 3))
 
     def add(
@@ -127,6 +141,8 @@ class Heap:
         """Put two functions of the same nets, for a column and the next."""
         three = (*nets, "0", "0")[: max(3, len(tuple(nets)))]
         for place, rule in ((column, low), (column + 1, high)):
+            if self.top is not None and place > self.top:
+                continue
             made = bitwise(self.net(), three, rule)
             self.luts.append(made)
             if made.inputs or made.truth:
@@ -196,6 +212,8 @@ def _best_run(heap: Heap, limit: Limit) -> Run | None:
 
 def _run(heap: Heap, start: int, length: int) -> Run | None:
     """Return the atoms that take most bits in so many sites from a column on."""
+    if heap.top is not None and start + length > heap.top + 1:
+        return None
     free = [heap.height(start + i) - (i == 0) for i in range(length + 1)]
     taken = [0] * (length + 2)
     chosen: list[tuple[Atom, int, int] | None] = [None] * (length + 1)
@@ -220,7 +238,7 @@ def _run(heap: Heap, start: int, length: int) -> Run | None:
         atoms.append(picked)
         value += (low << i) + (high << i + 1)
         i += atom.sites
-    outputs = value.bit_length()
+    outputs = min(value.bit_length(), heap.places(start))
     carries = outputs > length
     sites = length + (carries and length % CARRY_BITS > 0)
     return Run(start, tuple(atoms), True, taken[0] + 1 - min(outputs, length + 1), sites)
@@ -239,7 +257,7 @@ def _build(heap: Heap, run: Run) -> None:
         value += (low << place) + (high << place + 1)
         column += atom.sites
     outputs = [(run.column + i, bit.output) for i, bit in enumerate(bits)]
-    width = value.bit_length()
+    width = min(value.bit_length(), heap.places(run.column))
     carry_out = heap.net() if width > len(bits) else ""
     heap.chains.append(Chain(carry_in, tuple(bits), carry_out))
     for place, net in outputs[:width]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hw.design import Design
+from hw.design import Design, WeightStationaryArray
+from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
+from hw.plan.baugh_wooley import why_no_heap
 from hw.plan.compressor import can_compress
 from hw.plan.merged import can_merge
 from hw.plan.merged_window import can_merge_window
@@ -115,6 +117,8 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
         known.append("compressor")
     if target is not None and can_pack(design, target):
         known.append("packed")
+    if target is not None and not why_no_heap(design, target):
+        known.append(BAUGH_WOOLEY)
     return tuple(known)
 
 
