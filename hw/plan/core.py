@@ -237,8 +237,6 @@ def plan(design: Design, target: Target) -> Plan:
             f"on {target.label}; "
             f"one of {', '.join(known)} can"
         )
-    if isinstance(design, WeightStationaryArray):
-        return Plan(design, target, plan_stationary(design, target), None)
     core: CorePlan | FloatCorePlan | CompressorCorePlan | HeapCorePlan
     if design.is_floating:
         core = plan_float_core(design, target, isinstance(design, OutputStationaryArray))
