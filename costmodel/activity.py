@@ -1,76 +1,51 @@
-"""Floor 2c: toggles by formula: word statistics of the operands times the LUTs of each part.
+"""Floor 2c: energy by formula: the words of a plan over a sample of operands, times pJ.
 
-Each part of an estimate's breakdown has as many toggling nets as LUTs, times a density (toggles per
-bit) that follows from the words passing through it:
+A design's rows, tables and multiplexers are those its plan names, and so are the words on their
+nets; their toggles are counted over a sample of some thousand steps (`costmodel.activity_core`).
+What is not said by the plan is LUTs times densities. Every name of `core_toggles` has a
+coefficient: those of nets the plan names are drawn to 1 (`DERIVED`), the others are fitted to
+netlist simulations of cores (`costmodel.activity_fit`). Nothing is mapped: an estimate takes
+milliseconds.
 
-- operands and products: toggles per bit of their words; where hardware holds a sign and a
-  magnitude, of the one's complement word: a magnitude of ``w`` bits toggling ``m`` of them, whose
-  sign changes with probability ``s``, toggles ``(1 - s) m + s (w - m)``;
-- the accumulator: bit ``k`` toggles when the step's sum ``x`` carries into it. With uniform bits
-  below, that is the distance of ``x`` to the next multiple of ``2**(k + 1)``, over ``2**k``, in the
-  mean over ``x``. Above the root mean square of the sum so far all bits are its sign (the dual bit
-  types of Landman and Rabaey, IEEE Trans. VLSI 3(2), 1995), which changes as a random walk's does.
+History: until version 2 of the coefficients parts were LUTs times densities throughout, after the
+dual bit types of Landman and Rabaey (IEEE Trans. VLSI 3(2), 1995). That missed what words are on
+their way: a product of two-bit operands that is mostly 0 still inverts with the sign of its weight,
+and the 1 that makes a zero of it is added late, so that all bits of an accumulator's row toggle.
 
-The coefficients of the densities are fitted to netlist simulations of cores
-(`costmodel.activity_fit`). Everything is closed form: products of counts and densities. Arrays and
-tiles: `costmodel.activity_grid`.
+Arrays and tiles: `costmodel.activity_grid`; other kinds: `costmodel.activity_kinds`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
-
+from costmodel.activity_core import core_toggles
+from costmodel.activity_planes import Statistics
 from costmodel.energy import constants
-from costmodel.model import Estimate
 from costmodel.model import estimate as area
 from hw.accumulators import AccumulatorKind
-from hw.design import Design, DotProduct, Grid, OutputStationaryArray
-from hw.formats import FixedFormat
+from hw.design import Design, Grid, OutputStationaryArray
 from hw.target import Target
 
+__all__ = ["EnergyEstimate", "Statistics", "check_covered", "coefficients", "estimate"]
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """What a stream of operands looks like, word by word.
-
-    Parameters
-    ----------
-    weight, activation
-        Toggles per step and lane of an operand's code, all bits together.
-    product, magnitude
-        Toggles per step and lane of the product as a two's complement word of the design's
-        product bits, and of its magnitude.
-    sign
-        Probability that a product's sign changes from step to step.
-    step, step_sign
-        The same as `product` and `sign` for the sum of a step's lanes.
-    mean, deviation
-        Of the sum of a step's lanes, in units of its last bit.
-    carried
-        For each bit of the accumulator the mean distance of a step's sum to the next multiple of
-        ``2**(k + 1)``, over ``2**k``.
-    steps
-        Steps per sum.
-
-    """
-
-    weight: float
-    activation: float
-    product: float
-    magnitude: float
-    sign: float
-    step: float
-    step_sign: float
-    mean: float
-    deviation: float
-    carried: tuple[float, ...]
-    steps: float
+DERIVED: tuple[str, ...] = (
+    "row",
+    "cell",
+    "selection",
+    "table",
+    "majority",
+    "inverted",
+    "level",
+    "amount",
+)
+DERIVED += ("sign", "significand", "limited", "control", "state", "total", "ends", "extra")
+"""Nets that plans name; a coefficient that was not fitted is 1."""
+STRUCTURES = ("behavioural", "rows", "table", "merged", "compressor")
+"""Structures of products that the formula was fitted to or follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +85,13 @@ def estimate(design: Design, target: Target, statistics: Statistics) -> EnergyEs
     Raises
     ------
     ValueError
-        If the formula does not cover the design (alignment windows, floating accumulators,
-        pipelines, DSP blocks, what is neither MAC, dot product, array nor tile) or the target.
+        If the formula does not cover the design (`check_covered`) or the target.
 
     """
     check_covered(design)
     known = constants(target.name)
-    core = core_of(design)
     parts = {"inputs": inputs_per_cycle(design, statistics) * known.inputs}
-    is_array = isinstance(design, OutputStationaryArray)
-    for label, value in logic_per_cycle(core, target, statistics, is_array).items():
+    for label, value in logic_per_cycle(design, target, statistics).items():
         parts[label] = design.cores * value
     if isinstance(design, OutputStationaryArray):
         parts["array shell"] = _shell_per_cycle(design, target, statistics)
@@ -129,32 +101,58 @@ def estimate(design: Design, target: Target, statistics: Statistics) -> EnergyEs
         total / macs,
         total,
         {name: value / macs for name, value in parts.items()},
-        _error_percent(design, target),
+        error_percent(design, target),
         known.factor,
         target.label,
         known.source,
     )
 
 
-def _error_percent(design: Design, target: Target) -> float:
-    from costmodel.activity_grid import GRID_ERRORS
+def toggle_energy(design: Design, target: Target, statistics: Statistics) -> float:
+    """Return the pJ per cycle of all toggles, without the clock; parameters as `estimate`."""
+    check_covered(design)
+    found = inputs_per_cycle(design, statistics) * constants(target.name).inputs
+    found += design.cores * sum(logic_per_cycle(design, target, statistics).values())
+    if isinstance(design, OutputStationaryArray):
+        found += _shell_per_cycle(design, target, statistics)
+    return found
 
-    cores = float(coefficients(target.name)["error_percent"])
-    return GRID_ERRORS.get(target.name, {}).get(design.kind, cores)
+
+def family_of(design: Design) -> str:
+    """Return the row of the error table that a design belongs to."""
+    return "compressor" if design.structure == "compressor" else design.kind
 
 
-def logic_per_cycle(
-    design: Design, target: Target, statistics: Statistics, shown_at_end: bool = False
-) -> dict[str, float]:
-    """Return the pJ per cycle of each kind of part of a core, without inputs and clock.
+def error_percent(design: Design, target: Target) -> float:
+    """Return the mean error of designs like this one that were not fitted.
 
-    Parameters
-    ----------
-    design, target, statistics
-        As for `estimate`; of a grid its core (`core_of`).
-    shown_at_end
-        Whether the total is that of the last step only, as in arrays: elsewhere two registers
-        toggle in each step, the accumulator and its copy that is shown.
+    Raises
+    ------
+    ValueError
+        If none were simulated.
+
+    """
+    found = errors().get(target.name, {}).get(family_of(design), {}).get("all")
+    if found is None:
+        raise ValueError(
+            f"the activity formula was judged by no {family_of(design)} on {target.name}: simulate "
+            f"the netlist instead"
+        )
+    return float(found["mean"])
+
+
+@cache
+def errors() -> dict[str, Any]:
+    """Return the errors on designs not fitted by target, family and stream (`sweeps.activity`)."""
+    import yaml
+
+    text = (files("costmodel") / "data" / "activity_errors.yaml").read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def logic_per_cycle(design: Design, target: Target, statistics: Statistics) -> dict[str, float]:
+    """Return the pJ per cycle of each kind of part of one core, without inputs and clock.
 
     Raises
     ------
@@ -163,30 +161,15 @@ def logic_per_cycle(
 
     """
     check_covered(design)
-    known, fitted = constants(target.name), coefficients(target.name)
+    known, values = constants(target.name), coefficients(target.name)["values"]
     parts: dict[str, float] = {}
-    for name, value in features(design, area(design, target), statistics, target).items():
-        if name not in fitted["values"]:
+    for name, value in core_toggles(design, target, statistics).items():
+        label, kind, nets = name.split("/")
+        factor = values.get(name, 1.0 if nets in DERIVED else None)
+        if factor is None:
             raise ValueError(f"the activity of {target.name} has no coefficient {name}")
-        label = name.partition("/")[0].partition(":")[0]
-        share = 0.5 if shown_at_end and name == "register/carried" else 1.0
-        value *= share * fitted["values"][name] * known.logic
-        parts[label] = parts.get(label, 0.0) + value
+        parts[label] = parts.get(label, 0.0) + value * factor * float(getattr(known, kind))
     return parts
-
-
-def core_of(design: Design) -> Design:
-    """Return the core of an array or tile as a dot product, any other design as it is."""
-    if not isinstance(design, Grid):
-        return design
-    return DotProduct(
-        weight=design.weight,
-        activation=design.activation,
-        accumulator=design.accumulator,
-        specials=design.specials,
-        structure=design.structure,
-        lane_count=design.lanes,
-    )
 
 
 def _shell_per_cycle(
@@ -204,22 +187,23 @@ def _shell_per_cycle(
 
 def check_covered(design: Design, target: Target | None = None) -> None:
     """Raise ValueError if the formula does not cover a design, or has nothing for the target."""
-    if target is not None:
-        constants(target.name)
-        coefficients(target.name)
     kind = design.accumulator.kind
     what = None
     if design.kind not in ("mac", "dot", "array", "tile"):
         what = f"kind {design.kind}"
     elif kind in (AccumulatorKind.WINDOW, AccumulatorKind.FLOATING):
         what = f"accumulator {design.accumulator}"
-    elif design.pipeline or design.structure in ("dsp", "packed"):
+    elif design.pipeline or design.structure not in STRUCTURES:
         what = "pipeline registers" if design.pipeline else f"structure {design.structure}"
     if what:
         raise ValueError(
             f"the activity formula covers MACs, dot products, arrays and tiles in LUTs with fixed "
             f"accumulators, not {what}: simulate the netlist instead"
         )
+    if target is not None:
+        constants(target.name)
+        coefficients(target.name)
+        error_percent(design, target)
 
 
 def inputs_per_cycle(design: Design, statistics: Statistics) -> float:
@@ -229,100 +213,9 @@ def inputs_per_cycle(design: Design, statistics: Statistics) -> float:
     return design.lanes * words + 2 / statistics.steps
 
 
-def accumulator_toggles(bits: int, statistics: Statistics) -> float:
-    """Return the toggles per step of an accumulator of some bits, in the mean over a sum."""
-    carried = np.array(statistics.carried[:bits])
-    done = np.arange(max(1, round(statistics.steps)))
-    mean, deviation = abs(statistics.mean), statistics.deviation
-    spread = np.sqrt(done * deviation**2 + (done * mean) ** 2)
-    reach = np.maximum(np.maximum(spread, mean + deviation), 1)
-    top = np.clip(np.ceil(np.log2(reach)), 0, bits - 1).astype(int)
-    flip = np.minimum(np.arctan2(deviation, spread + 1e-9) / math.pi, carried[top])
-    below = np.concatenate([[0], np.cumsum(carried)])[top]
-    return float((below + (bits - top) * flip).mean())
-
-
-@dataclass(frozen=True, slots=True)
-class _Densities:
-    """Toggles per bit of the words in a design."""
-
-    operand: float
-    product: float
-    magnitude: float
-    signed: float
-    step: float
-    carried: float
-    extended: float
-
-
-def _densities(design: Design, found: Statistics) -> _Densities:
-    width, bits = design.product_bits, design.accumulator_bits
-    ones = (1 - found.sign) * found.magnitude + found.sign * (width - found.magnitude)
-    wide = width + max(0, (design.lanes - 1).bit_length())
-    used = min(wide, bits)
-    step = found.step * used / wide
-    if not _has_magnitudes(design):
-        extended = step + found.step_sign * (bits - used)
-    elif design.lanes == 1:
-        extended = ones + found.sign * (bits - width) if bits >= width else ones * bits / width
-    else:
-        extended = (1 - found.sign) * step + found.step_sign * (bits - used)
-        extended += found.sign * (used - step)
-    return _Densities(
-        (found.weight + found.activation) / (design.weight.bits + design.activation.bits),
-        found.product / width,
-        found.magnitude / width,
-        ones / width,
-        found.step / wide,
-        accumulator_toggles(bits, found) / bits,
-        extended / bits,
-    )
-
-
-def _has_magnitudes(design: Design) -> bool:
-    """Tell whether products are a sign and a magnitude before they are added."""
-    return not all(isinstance(f, FixedFormat) for f in (design.weight, design.activation))
-
-
-def features(
-    design: Design, counted: Estimate, statistics: Statistics, target: Target
-) -> dict[str, float]:
-    """Return what the coefficients are multiplied with, by name (part, then density)."""
-    at = _densities(design, statistics)
-    product = at.signed if _has_magnitudes(design) else at.product
-    found: dict[str, float] = {}
-    for part in counted.breakdown:
-        chain = at.product
-        label = part.label
-        match label:
-            case "product" | "product and shift":
-                label += f":{design.structure}" if label == "product" else ""
-                used = {"operand": at.operand, "product": product, "magnitude": at.magnitude}
-            case "shifter":
-                used = {"operand": at.operand, "product": at.product, "magnitude": at.magnitude}
-            case "adder row" | "merged row":
-                chain = at.step
-                used = {"operand": at.operand, "product": at.product}
-                used |= {"signed": at.signed, "step": at.step}
-            case "accumulator":
-                chain = 0.0
-                used = {"carried": at.carried, "extended": at.extended, "product": at.product}
-            case _:
-                used = {"operand": at.operand}
-        for name, density in used.items():
-            key = f"{label}/{name}"
-            found[key] = found.get(key, 0.0) + part.lut * density
-        if part.carry and chain:
-            key = f"{part.label}/chain"
-            found[key] = found.get(key, 0.0) + part.carry * target.carry_bits * chain
-    found["register/carried"] = design.accumulator_bits * at.carried
-    found["register/ends"] = design.accumulator_bits / statistics.steps
-    return found
-
-
 @cache
 def coefficients(target: str) -> dict[str, Any]:
-    """Return the fitted coefficients of a target, with the error of the formula.
+    """Return the fitted coefficients of a target.
 
     Raises
     ------

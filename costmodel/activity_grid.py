@@ -9,8 +9,7 @@ selection shows every row: each of its LUTs toggles `SHOWN` of the times.
 Energies are linear in five numbers of a core (`core_terms`) with factors of the sides
 (`side_factors`), so that `costmodel.grid_columns` has those of many designs as a matrix product.
 No coefficient is fitted to grids; sides beyond 3 are extrapolated. Netlist simulations stand in
-``data/activity_grids_<target>.csv`` (`sweeps.activity_grids`), what the formula misses of them in
-`GRID_ERRORS`.
+``data/activity_grids_<target>.csv`` (`sweeps.activity_grids`).
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from __future__ import annotations
 from functools import cache
 
 from costmodel import coefficients as numbers
-from costmodel.activity import Statistics, core_of, logic_per_cycle
+from costmodel.activity import Statistics, logic_per_cycle
 from costmodel.array import SHIFT_REGISTER_DEPTH, SHORTEST_SHIFT_REGISTER, selection_luts
 from costmodel.energy import constants
-from hw.design import Design, OutputStationaryArray
+from hw.design import Design
 from hw.plan import ArrayPlan
 from hw.plan.core import selection_ways
 from hw.target import Target
@@ -30,11 +29,6 @@ SHOWN = 0.4
 """Share of a result's bits that differ from those of the next row (half, but for signs)."""
 CONTROL_TOGGLES = 4
 """Toggles per sum of what is busy and what drains."""
-GRID_ERRORS = {"xcup": {"array": 13.9, "tile": 15.7}, "ecp5": {"array": 13.4, "tile": 14.3}}
-"""Mean absolute error in percent of toggle energy, by target and kind, of grids simulated: sides of
-1 to 3, all streams. Two-bit operands that are mostly 0 (normal ones, the network's) make most of
-it; of three bits and more the mean is 7.3 on xcup, 8.3 on ecp5.
-"""
 TERMS = ("core", "activation", "weight", "sum", "result")
 """What energy is linear in: pJ per cycle of a core, toggles per cycle of a row's activations and a
 column's weights, sums per cycle, and bits of results per cycle and cell."""
@@ -49,9 +43,8 @@ def core_terms(design: Design, target: Target, statistics: Statistics) -> tuple[
         As `costmodel.activity.estimate`.
 
     """
-    core, is_array = core_of(design), isinstance(design, OutputStationaryArray)
     return (
-        sum(logic_per_cycle(core, target, statistics, is_array).values()),
+        sum(logic_per_cycle(design, target, statistics).values()),
         design.lanes * statistics.activation,
         design.lanes * statistics.weight,
         1 / statistics.steps,

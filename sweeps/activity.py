@@ -4,8 +4,9 @@
 maps them, counts the toggles of their netlists under each operand stream, and fits. Netlists are
 cached, so that an interrupted run goes on.
 
-Files, in ``costmodel/data``: ``activity_<target>.csv`` (fitted and judged designs, told apart by
-their column ``set``) and ``activity_<target>.yaml`` (the coefficients).
+Files, in ``costmodel/data``: ``activity_<target>.csv`` (designs by their column ``set``: fitted;
+looked at while the formula was made; judged, never looked at before), ``activity_<target>.yaml``
+(the coefficients) and ``activity_errors.yaml`` (`sweeps.activity_errors`).
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import json
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from dataclasses import asdict, dataclass, fields
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,13 @@ import numpy.typing as npt
 import yaml
 
 import costmodel
-from costmodel import estimate as area
-from costmodel.activity import (
-    Statistics,
-    coefficients,
-    features,
-    inputs_per_cycle,
-)
+from costmodel.activity import Statistics, coefficients, toggle_energy
+from costmodel.activity_core import core_toggles
 from costmodel.activity_fit import fit, measured_energy
 from costmodel.energy import Rates, constants
 from hw import yosys
-from hw.design import DSP_STRUCTURES, Design, from_record
-from hw.formats import Format, Special
+from hw.design import Design, from_record
+from hw.formats import Format
 from hw.plan import structures
 from hw.target import load
 from sweeps import energy, workflow
@@ -47,13 +43,12 @@ from sweeps.streams import NAMES, OperandStream, operand_stream
 
 DATA = Path(costmodel.__file__).parent / "data"
 SPEC = DATA / "activity_designs.yaml"
-FITTED, JUDGED = "fitted", "judged"
-SAMPLED = 32
-"""Streams that word statistics are taken from."""
-WORD_BITS = 62
-"""Sums of fewer bits are taken as machine words."""
-WIDEST = 160
-"""Bits of the widest word of a product or a sum."""
+FITTED, LOOKED, JUDGED = "fitted", "looked", "judged"
+SETS = (FITTED, LOOKED, JUDGED)
+SAMPLED = 64
+"""Streams that statistics are taken from."""
+SAMPLED_OF_MANY = 32
+"""The same where many designs are asked for one after the other."""
 
 
 @cache
@@ -64,7 +59,7 @@ def specification() -> dict[str, Any]:
 
 
 def draw(target: str, chosen: str) -> list[Design]:
-    """Return the designs of a target that are fitted or judged; no two are the same.
+    """Return the designs of a target of one of `SETS`; no two are the same, none is in a later set.
 
     Raises
     ------
@@ -79,10 +74,9 @@ def draw(target: str, chosen: str) -> list[Design]:
         )
     technology = load(target)
     found = _drawn(given["seeds"][chosen], given["counts"][target][chosen], technology)
-    if chosen == FITTED:
-        judged = {design.slug for design in draw(target, JUDGED)}
-        found = [design for design in found if design.slug not in judged]
-    return found
+    later = SETS[SETS.index(chosen) + 1 :]
+    others = {design.slug for name in later for design in draw(target, name)}
+    return [design for design in found if design.slug not in others]
 
 
 def _drawn(seed: int, count: int, technology: Any) -> list[Design]:
@@ -116,7 +110,7 @@ def _one(source: random.Random, technology: Any) -> Design | None:
             "window": f"window:24:{terms}",
         }[kind]
         design = from_record(record)
-        known = [name for name in structures(design, technology) if name not in DSP_STRUCTURES]
+        known = [n for n in structures(design, technology) if n in given["structures"]]
     except ValueError:
         return None
     found = design.with_structure(source.choice(known)) if known else None
@@ -128,7 +122,7 @@ def _weighted(source: random.Random, shares: dict[str, int]) -> str:
 
 
 def stream_statistics(name: str = "uniform", seed: int = 1) -> Callable[[Design], Statistics]:
-    """Return a function that gives the word statistics of a design's operands in a stream.
+    """Return a function that gives a sample of a design's operands in a stream.
 
     Nothing is simulated, and designs of the same formats and lanes share what is drawn.
 
@@ -138,84 +132,29 @@ def stream_statistics(name: str = "uniform", seed: int = 1) -> Callable[[Design]
         As for `sweeps.streams.operand_stream`.
 
     """
-    known: dict[tuple[Format, Format, int], Statistics] = {}
 
-    def found(design: Design) -> Statistics:
-        key = (design.weight, design.activation, design.lanes)
-        if key not in known:
-            stream = operand_stream(design, name, seed, streams=SAMPLED)
-            known[key] = statistics_of(design, stream, WIDEST)
-        whole = known[key]
-        return replace(whole, carried=whole.carried[: design.accumulator_bits])
+    @lru_cache(maxsize=128)
+    def drawn(weight: Format, activation: Format, lanes: int) -> Statistics:
+        record = {"kind": "dot", "weight": str(weight), "activation": str(activation)}
+        design = from_record(record | {"lanes": lanes})
+        stream = operand_stream(design, name, seed, streams=SAMPLED_OF_MANY)
+        return statistics_of(design, stream)
 
-    return found
+    return lambda design: drawn(design.weight, design.activation, design.lanes)
 
 
-def statistics_of(
-    design: Design, stream: OperandStream, accumulator_bits: int | None = None
-) -> Statistics:
-    """Return the word statistics of some of a stream's steps: nothing is simulated.
-
-    The statistics follow from 32 of the streams, evenly chosen; of an array or tile from its first
-    cell.
-    """
+def statistics_of(design: Design, stream: OperandStream) -> Statistics:
+    """Return some of a stream's operands, evenly chosen; of an array or tile its first cell's."""
     chosen = slice(None, None, max(1, len(stream.last) // SAMPLED))
     weights, activations = (
-        codes[chosen][:SAMPLED, :, : design.lanes] for codes in (stream.weight, stream.activation)
+        codes[chosen, :, : design.lanes] for codes in (stream.weight, stream.activation)
     )
-    products = _integers(design.weight)[weights] * _integers(design.activation)[activations]
-    sums, bits = products.sum(axis=2), design.product_bits
-    wide = bits + max(0, (design.lanes - 1).bit_length())
-    return Statistics(
-        weight=_toggles(weights),
-        activation=_toggles(activations),
-        product=_toggles(products & ((1 << bits) - 1)),
-        magnitude=_toggles(abs(products)),
-        sign=_changes(products < 0),
-        step=_toggles(sums & ((1 << wide) - 1)),
-        step_sign=_changes(sums < 0),
-        mean=float(sums.astype(float).mean()),
-        deviation=float(sums.astype(float).std()),
-        carried=_carried(sums, accumulator_bits or design.accumulator_bits),
-        steps=float(1 / max(stream.last.mean(), 1e-3)),
-    )
+    return Statistics.of(weights, activations, stream.last[chosen])
 
 
-@cache
-def _integers(format: Format) -> npt.NDArray[np.object_]:
-    """Return the integer of each code, special ones as 0."""
-    codes = range(1 << format.bits)
-    special = [isinstance(format.special(code), Special) for code in codes]
-    return np.array([0 if special[c] else format.integer(c) for c in codes], object)
-
-
-def _toggles(words: npt.NDArray[Any]) -> float:
-    """Return the mean number of bits that change from step to step (axis 1)."""
-    found = 0.0
-    words = words.astype(object)
-    for first in range(0, WIDEST, 32):
-        part = ((words >> first) & 0xFFFFFFFF).astype(np.uint32)
-        found += float(np.bitwise_count(part[:, 1:] ^ part[:, :-1]).mean())
-    return found
-
-
-def _changes(flags: npt.NDArray[np.bool_]) -> float:
-    return float((flags[:, 1:] != flags[:, :-1]).mean())
-
-
-def _carried(sums: npt.NDArray[np.object_], bits: int) -> tuple[float, ...]:
-    """Return each bit's mean distance to the next multiple of ``2**(bit + 1)``, over ``2**bit``.
-
-    From the bit on that no sum reaches, distances are the sums themselves.
-    """
-    top = int(abs(sums).max()).bit_length()
-    words = sums.astype(np.int64) if top < WORD_BITS else sums
-    found = []
-    for bit in range(min(top, bits)):
-        rest = words & ((1 << (bit + 1)) - 1)
-        found.append(float(np.minimum(rest, (1 << (bit + 1)) - rest).astype(float).mean() / 2**bit))
-    beyond = float(abs(words).astype(float).mean())
-    return (*found, *(beyond / 2.0**bit for bit in range(len(found), bits)))
+def drawn_statistics(design: Design, name: str) -> Statistics:
+    """Return a sample of a stream's operands; it shares nothing with what netlists are fed."""
+    return statistics_of(design, operand_stream(design, name, seed=2, streams=SAMPLED))
 
 
 def rows_of(design: Design, target: str, chosen: str) -> Iterator[dict[str, Any]]:
@@ -224,81 +163,69 @@ def rows_of(design: Design, target: str, chosen: str) -> Iterator[dict[str, Any]
     for name in NAMES:
         if name == "digits" and not design.weight.signed:
             continue
-        stream = operand_stream(design, name)
-        rates = asdict(energy.measure(emitted, stream).rates)
-        numbers = asdict(statistics_of(design, stream))
-        numbers["carried"] = " ".join(f"{value:.6g}" for value in numbers["carried"])
+        rates = asdict(energy.measure(emitted, operand_stream(design, name)).rates)
         yield {
             "set": chosen,
             "design": json.dumps(design.to_record(), separators=(",", ":")),
             "stream": name,
             **{key: round(value, 4) for key, value in rates.items()},
-            **{k: v if isinstance(v, str) else f"{v:.8g}" for k, v in numbers.items()},
             "tool": yosys.version(),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of the CSV file: measured rates, and the statistics of the stream."""
+    """A row of the CSV file: the rates that were measured."""
 
     chosen: str
     design: Design
     stream: str
     rates: dict[str, float]
-    statistics: Statistics
+
+    @property
+    def statistics(self) -> Statistics:
+        """A sample of the stream."""
+        return drawn_statistics(self.design, self.stream)
 
 
 def read_rows(target: str) -> list[Row]:
     """Return the measurements of a target."""
     text = (DATA / f"activity_{target}.csv").read_text(encoding="utf-8")
     rates = [field.name for field in fields(Rates)]
-    names = [field.name for field in fields(Statistics) if field.name != "carried"]
     return [
         Row(
             row["set"],
             from_record(json.loads(row["design"])),
             row["stream"],
             {name: float(row[name]) for name in rates},
-            Statistics(
-                **{name: float(row[name]) for name in names},
-                carried=tuple(map(float, row["carried"].split())),
-            ),
         )
         for row in csv.DictReader(text.splitlines())
     ]
 
 
 def fitted(target: str, rows: Sequence[Row]) -> dict[str, float]:
-    """Return the coefficients that the fitted rows give."""
+    """Return the coefficients that the fitted rows give; other rows lend their names only."""
     technology, known = load(target), constants(target)
     used = [row for row in rows if row.chosen == FITTED]
-    found = [
-        features(row.design, area(row.design, technology), row.statistics, technology)
-        for row in used
-    ]
-    energies = [measured_energy(row.rates, known) for row in used]
-    prior = specification()["priors"].get(target)
-    if prior is None:
-        return fit(found, energies)
-    other = coefficients(prior["target"])["values"]
-    ratios = [
-        own / sum(other.get(name, 0.0) * value for name, value in row.items())
-        for row, (own, _) in zip(found, energies, strict=True)
-    ]
-    start = {name: value * float(np.median(ratios)) for name, value in other.items()}
-    return fit(found, energies, start, prior["pull"])
+    others = {row.design: row for row in rows if row.chosen != FITTED}
+    names = {name for row in others.values() for name in _toggles(row, technology)}
+    found = [_toggles(row, technology) for row in used]
+    return fit(found, [row.rates for row in used], known, sorted(names))
 
 
-def errors(target: str, rows: Sequence[Row], values: dict[str, float]) -> npt.NDArray[np.float64]:
+def _toggles(row: Row, technology: Any) -> dict[str, float]:
+    cores = row.design.cores
+    found = core_toggles(row.design, technology, row.statistics)
+    return {name: cores * value for name, value in found.items()}
+
+
+def errors(target: str, rows: Sequence[Row]) -> npt.NDArray[np.float64]:
     """Return the relative errors of the toggle energy, inputs included, clock not."""
     technology, known = load(target), constants(target)
     found = []
     for row in rows:
-        given = features(row.design, area(row.design, technology), row.statistics, technology)
-        inputs = inputs_per_cycle(row.design, row.statistics) * known.inputs / known.logic
-        total = inputs + sum(values.get(name, 0.0) * value for name, value in given.items())
-        found.append(total / measured_energy(row.rates, known)[1] - 1)
+        total = toggle_energy(row.design, technology, row.statistics)
+        found.append(total / measured_energy(row.rates, known) - 1)
     return np.array(found)
 
 
@@ -306,7 +233,7 @@ def calibrate(target: str) -> None:
     """Count and fit one target, and write its files."""
     path = DATA / f"activity_{target}.csv"
     rows: list[dict[str, Any]] = []
-    for chosen in (FITTED, JUDGED):
+    for chosen in SETS:
         for design in draw(target, chosen):
             rows += rows_of(design, target, chosen)
             print(f"\r{len(rows)} {design.slug}", end="", file=sys.stderr)
@@ -315,23 +242,21 @@ def calibrate(target: str) -> None:
 
 
 def refit(target: str) -> None:
-    """Fit one target to its CSV file, and write its coefficients with their error."""
+    """Fit one target to its CSV file, and write its coefficients."""
     rows = read_rows(target)
     values = fitted(target, rows)
-    judged = [row for row in rows if row.chosen == JUDGED]
-    off = 100 * np.abs(errors(target, judged, values))
+    count = sum(row.chosen == FITTED for row in rows)
     record = {
-        "error_percent": round(float(off.mean()), 1),
-        "percentile_95_percent": round(float(np.percentile(off, 95)), 1),
+        "version": 2,
         "source": (
-            f"least squares on {len(rows) - len(judged)} netlist simulations of designs drawn by "
-            f"seed, judged on {len(judged)} of others; {yosys.version()}"
+            f"least squares on {count} netlist simulations of designs drawn by seed, nets that "
+            f"plans name drawn to 1; {yosys.version()}"
         ),
         "values": values,
     }
     text = yaml.safe_dump(record, sort_keys=False, width=100)
     write_whole(DATA / f"activity_{target}.yaml", text)
-    print(f"{target}: mean error {off.mean():.1f} % of {len(judged)} judged", file=sys.stderr)
+    coefficients.cache_clear()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

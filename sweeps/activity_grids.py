@@ -17,14 +17,15 @@ from typing import Any
 
 import yaml
 
-from hw.design import DSP_STRUCTURES, Design, from_record
+from hw.design import Design, from_record
 from hw.plan import structures
 from hw.target import load
-from sweeps.activity import DATA, JUDGED, Row, read_rows, rows_of
+from sweeps.activity import DATA, JUDGED, LOOKED, Row, read_rows, rows_of
 from sweeps.calibrate import to_csv
 from sweeps.files import write_whole
 
 SPEC = DATA / "activity_grids.yaml"
+SETS = (LOOKED, JUDGED)
 
 
 @cache
@@ -34,8 +35,8 @@ def specification() -> dict[str, Any]:
     return found
 
 
-def draw(target: str) -> list[Design]:
-    """Return the arrays and tiles of a target; no two are the same.
+def draw(target: str, chosen: str = JUDGED) -> list[Design]:
+    """Return the arrays and tiles of a target of one of `SETS`; no two are the same.
 
     Raises
     ------
@@ -48,9 +49,9 @@ def draw(target: str) -> list[Design]:
         raise ValueError(
             f"grids are drawn for one of {', '.join(given['counts'])}, not for {target}"
         )
-    source, technology = random.Random(given["seed"]), load(target)
+    source, technology = random.Random(given["seeds"][chosen]), load(target)
     found: dict[str, Design] = {}
-    while len(found) < given["counts"][target]:
+    while len(found) < given["counts"][target][chosen]:
         kind = given["kinds"][len(found) % len(given["kinds"])]
         design = _one(source, technology, kind)
         if design is not None:
@@ -81,7 +82,7 @@ def _one(source: random.Random, technology: Any, kind: str) -> Design | None:
         bits = from_record(record).exact_bits
         record["accumulator"] = f"exact:{terms}" if chosen == "exact" else f"{chosen}:{bits}"
         design = from_record(record)
-        known = [name for name in structures(design, technology) if name not in DSP_STRUCTURES]
+        known = [n for n in structures(design, technology) if n in given["structures"]]
     except ValueError:
         return None
     return design.with_structure(source.choice(known)) if known else None
@@ -95,10 +96,11 @@ def read_grids(target: str) -> list[Row]:
 def count(target: str) -> None:
     """Count the toggles of the grids of one target, and write its file."""
     rows: list[dict[str, Any]] = []
-    for design in draw(target):
-        rows += rows_of(design, target, JUDGED)
-        print(f"{len(rows)} {design.slug}", file=sys.stderr, flush=True)
-        write_whole(DATA / f"activity_grids_{target}.csv", to_csv(rows, list(rows[0])))
+    for chosen in SETS:
+        for design in draw(target, chosen):
+            rows += rows_of(design, target, chosen)
+            print(f"{len(rows)} {design.slug}", file=sys.stderr, flush=True)
+    write_whole(DATA / f"activity_grids_{target}.csv", to_csv(rows, list(rows[0])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

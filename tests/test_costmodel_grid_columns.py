@@ -126,5 +126,4 @@ def test_statistics_are_shared_by_designs_of_the_same_words():
     )
     found = {core.design.accumulator_bits: statistics(core.design) for core in table.cores[:9]}
     assert len(found) > 1
-    assert len({one.product for one in found.values()}) == 1
-    assert all(len(one.carried) == bits for bits, one in found.items())
+    assert len({id(one) for one in found.values()}) == 1

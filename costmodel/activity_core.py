@@ -1,0 +1,124 @@
+"""Floor 2c: what toggles in one core of a design, by part, for a sample of operands.
+
+Lanes, adder trees, compressor trees and accumulators of fixed sums run as the plan says
+(`costmodel.activity_lanes`, `costmodel.activity_sums`). What the plan does not say is taken as the
+LUTs of its part times a density: the inside of a plain ``*``, LUTs that rows of four-input LUTs
+need beside them, special flags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from costmodel import coefficients
+from costmodel.activity_heap import heap_toggles
+from costmodel.activity_lanes import Addend, lane_addend
+from costmodel.activity_planes import Statistics, Tally, planes_of, run_cells
+from costmodel.activity_sums import accumulated, chain_sums, lanes_of, tree_sums
+from costmodel.cost import Cost
+from costmodel.model import part_costs
+from hw.design import Design
+from hw.plan import (
+    AccumulatePlan,
+    CompressorCorePlan,
+    CorePlan,
+    LanePlan,
+    MergedAccumulatePlan,
+    MergedLanePlan,
+    plan,
+)
+from hw.plan.heap_core import HeapCorePlan
+from hw.target import Target
+
+COUNTED = ("row", "selection", "table")
+"""Nets of products that are LUTs the plan names."""
+ESTIMATED = ("unpack", "flag tree", "accumulator", "product", "adder row", "shifter")
+"""Parts with LUTs that nothing names."""
+
+
+def core_toggles(design: Design, target: Target, given: Statistics) -> dict[str, float]:
+    """Return toggles per cycle of one core by name: part, what drives the nets, which nets.
+
+    Raises
+    ------
+    ValueError
+        If the core is of a kind that does not run, or as `hw.plan.plan`.
+
+    """
+    core = plan(design, target).core
+    costs = _costs(core.parts().items(), target)
+    if isinstance(core, HeapCorePlan):
+        return _named(heap_toggles(core, given), costs, design, target, given)
+    if isinstance(core, CompressorCorePlan):
+        return _named(_compressed(core, given), costs, design, target, given)
+    accumulator = getattr(core, "accumulate", None)
+    if (
+        not isinstance(core, CorePlan)
+        or not isinstance(core.lane, LanePlan | MergedLanePlan)
+        or not isinstance(accumulator, AccumulatePlan | MergedAccumulatePlan)
+    ):
+        raise ValueError(f"nothing is known of what toggles within {design.slug}")
+    addend, within = lane_addend(core.lane, given)
+    tally = Tally(given.scope(), within)
+    words = lanes_of(addend, given)
+    if core.chain is not None:
+        words = chain_sums(tally, core.chain, words)
+    if core.chain is not None or isinstance(core.lane, LanePlan):
+        words = tree_sums(tally, core.tree, words)
+    accumulated(tally, accumulator, words, given)
+    return _named(tally, costs, design, target, given)
+
+
+def _compressed(core: CompressorCorePlan, given: Statistics) -> Tally:
+    tally = Tally(given.scope())
+    inputs = {}
+    sides = (("w", given.weights, core.weight), ("a", given.activations, core.activation))
+    for name, codes, operand in sides:
+        bits = operand.format.bits
+        for lane, own in enumerate(codes):
+            for place, net in enumerate(planes_of(own, bits)):
+                inputs[f"{name}{lane * bits + place}"] = net
+    nets = run_cells(tally, "compressor", core.tree.netlist, inputs)
+    *words, pending = core.tree.outputs
+    addends = [
+        Addend(tuple([nets[n] for n in word]), nets[pending[k]] if k < len(pending) else None)
+        for k, word in enumerate(words)
+    ]
+    accumulated(tally, core.accumulate, addends, given)
+    return tally
+
+
+def _costs(parts: Iterable[tuple[object, int]], target: Target) -> dict[str, Cost]:
+    """Return what the parts of a core cost, by label."""
+    known = coefficients.load(target.name)
+    found: dict[str, Cost] = {}
+    for part, count in parts:
+        for label, cost in part_costs(part, known):
+            found[label] = found.get(label, Cost()) + cost * count
+    return found
+
+
+def _named(
+    tally: Tally, costs: dict[str, Cost], design: Design, target: Target, given: Statistics
+) -> dict[str, float]:
+    """Return the toggles that were counted, and LUTs times densities for the others."""
+    found = {
+        name: value
+        for name, value in tally.counts.items()
+        if not name.startswith("plain/") and not name.endswith("/select")
+    }
+    operand = (given.weight + given.activation) / (design.weight.bits + design.activation.bits)
+    for label in ESTIMATED:
+        if label in costs:
+            found[f"{label}/logic/rest"] = float(costs[label].lut) * operand
+    product = costs.get("product", Cost())
+    if "plain/result" in tally.counts:
+        for name in ("bits", "inner", "result"):
+            found[f"product/logic/{name}"] = float(product.lut) * tally.density(f"plain/{name}")
+        carried = product.carry * target.carry_bits
+        found["product/carry/result"] = carried * tally.density("plain/result")
+    elif "product/logic/select" in tally.counts:
+        used = sum(tally.nets.get(f"product/logic/{name}", 0) for name in COUNTED)
+        density = tally.density("product/logic/select")
+        found["product/logic/extra"] = max(float(product.lut) - used, 0) * density
+    return found
