@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from hw.design import Design
 
 SIMULATORS = ("verilator", "icarus")
-OBJECTIVES = ("sites", "lut", "ff", "dsp", "fmax")
+OBJECTIVES = ("sites", "lut", "ff", "dsp", "fmax", "energy")
 DEFAULT_TARGET = "xcup"
 _DESIGN_KEYS = (
     "kind",
@@ -22,6 +22,7 @@ _DESIGN_KEYS = (
     "lanes",
     "rows",
     "columns",
+    "dataflow",
     "accumulator",
     "structure",
     "specials",
@@ -108,6 +109,11 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lanes", type=at_least(1), metavar="N", help="of a dot (16), a cell (1)")
     parser.add_argument("--rows", type=at_least(1), metavar="R", help="of an array or tile (4)")
     parser.add_argument("--columns", type=at_least(1), metavar="C", help="of an array or tile (4)")
+    parser.add_argument(
+        "--dataflow",
+        metavar="NAME",
+        help="of an array: output-stationary or weight-stationary (output-stationary)",
+    )
     parser.add_argument(
         "--accumulator",
         metavar="ACCUMULATOR",

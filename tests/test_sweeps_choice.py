@@ -81,7 +81,7 @@ def test_the_reason_is_in_the_sidecar(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("--optimize energy", "must be one of sites, lut, ff, dsp, fmax, not 'energy'"),
+        ("--optimize power", "must be one of sites, lut, ff, dsp, fmax, energy, not 'power'"),
         ("--optimize lut --structure rows", "only structure auto leaves a choice"),
         ("--verify 2", "--verify measures the best of --optimize"),
         ("--target-mhz 200 --target ecp5 --pipeline 2", "leave out --pipeline"),
@@ -98,3 +98,27 @@ def test_refusals_are_one_line(capsys, words, message):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_the_least_energy_is_chosen_and_simulated_when_asked():
+    choice = choose(DOT, XCUP, "energy", verify=2)
+    assert [c.verified for c in choice.candidates[:3]] == [True, True, False]
+    found = [c.energy_pj_per_mac for c in choice.candidates]
+    assert found[0] <= found[1]
+    assert found[2:] == sorted(found[2:])
+    estimated = {c.structure: c for c in choose(DOT, XCUP, "energy").candidates}
+    for candidate in choice.candidates[:2]:
+        guess = estimated[candidate.structure].energy_pj_per_mac
+        assert candidate.energy_pj_per_mac == pytest.approx(guess, rel=0.15)
+        assert candidate.energy_pj_per_mac != guess
+    record = choice.to_record()
+    assert record["stream"] == "uniform"
+    assert record["reason"].startswith(f"{choice.design.structure} has the least energy_pj_per_mac")
+
+
+def test_structures_without_energy_are_left_out_with_the_reason(capsys):
+    words = ["estimate", "mac", "--weight", "int4", "--optimize", "energy", "--json"]
+    assert cli.main(words) == 0
+    assert "pJ per MAC" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"no structure of .* can be estimated on ice40; .*: "):
+        choose(DOT, load("ice40"), "energy")
