@@ -2,20 +2,24 @@
 
 import enum
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from hw.accumulators import Accumulator, parse_accumulator
-from hw.formats import FixedFormat, parse_element
+from hw.formats import FixedFormat, parse
 from sweeps.datasets import Data, load_dataset
 from sweeps.inference import Arithmetic, Engine, Images
 from sweeps.layers import Values, Weighted
 from sweeps.models import Network, load
+from sweeps.pairing import BLOCK_ACCUMULATOR, has_own_scales, is_in_blocks, relevant
 from sweeps.quantize import METHODS, find_method
+from sweeps.scales import OWN
 
 BEST = "best"
+_BETWEEN = re.compile(r",(?![^<]*>)")
 SELECTION_IMAGES = 400
 """Training images on which "best" chooses between the methods, evenly spaced among them."""
 
@@ -49,7 +53,8 @@ class Case:
         A name of `hw.accumulators` but a fixed-point format; "" is exact for the network's largest
         sum (an alignment window where that passes 80 bits, see `hw.design`).
     method : str
-        "max", "mse", or "best": the one that classifies more training images correctly.
+        A scheme of scales (`sweeps.scales`), or several between commas: the one that does best on
+        training inputs; "best" stands for "max,mse". What formats bring themselves is "own".
     first, last : str
         An `Edge` value each, for the first and the last weighted layer.
     lanes : int
@@ -169,7 +174,6 @@ class Scores:
 
 def evaluate_scores(engine: Engine, case: Case, most: int | None = None) -> Scores:
     """Scores of one case on its held-out inputs, or the first `most` of them; errors as above."""
-    method = case.method
     most = case.inputs if most is None else most
     available = len(engine.dataset.held_out)
     if case.inputs is not None and not 1 <= case.inputs <= available:
@@ -177,8 +181,8 @@ def evaluate_scores(engine: Engine, case: Case, most: int | None = None) -> Scor
             f"inputs must lie in 1..{available}, the held-out inputs of {case.dataset}, "
             f"not {case.inputs}"
         )
-    if method == BEST:
-        method = best_method(engine, case)
+    candidates = methods(case)
+    method = candidates[0] if len(candidates) == 1 else best_method(engine, case)
     held_out = engine.dataset.held_out[:most]
     outputs = engine.outputs(held_out, arithmetic(engine, case, find_method(method).name))
     return Scores(
@@ -202,7 +206,31 @@ def best_method(engine: Engine, case: Case) -> str:
         scores = engine.dataset.scores(outputs, chosen)
         return float(scores.sum()), -float(((outputs - reference) ** 2).sum())
 
-    return max(METHODS, key=quality)
+    return max(methods(case), key=quality)
+
+
+def methods(case: Case) -> tuple[str, ...]:
+    """The schemes a case chooses between, as far as they matter to its formats.
+
+    Raises
+    ------
+    ValueError
+        For an unknown scheme or format.
+    """
+    names = tuple(METHODS) if case.method == BEST else tuple(_BETWEEN.split(case.method))
+    weight, activation = parse(case.weight), parse(case.activation)
+    found = []
+    for name in names:
+        method = find_method(name)
+        if has_own_scales(weight) and has_own_scales(activation):
+            found.append(OWN)
+        elif name == method.scheme.name:
+            scheme = relevant(weight, activation, method.scheme)
+            assert scheme is not None
+            found.append(scheme.name)
+        else:
+            found.append(method.name)
+    return tuple(dict.fromkeys(found))
 
 
 def selection(dataset: Data) -> Images:
@@ -215,13 +243,12 @@ def selection(dataset: Data) -> Images:
 def arithmetic(engine: Engine, case: Case, method: str) -> tuple[Arithmetic | None, ...]:
     """The arithmetic of each multiplying node, in order; None is float."""
     network = engine.network
-    same = Arithmetic(
-        parse_element(case.weight),
-        parse_element(case.activation),
-        accumulator_of(network, case.accumulator),
-        method,
-        case.lanes,
-    )
+    weight, activation = parse(case.weight), parse(case.activation)
+    name = case.accumulator
+    if not name and is_in_blocks(weight, activation, find_method(method).scheme):
+        name = BLOCK_ACCUMULATOR
+    accumulator = accumulator_of(network, name)
+    same = Arithmetic(weight, activation, accumulator, method, case.lanes)
     names = [node.name for node in network.multiplying]
     layers: list[Arithmetic | None] = [same] * len(names)
     for place, name in ((-1, case.last), (0, case.first)):

@@ -37,9 +37,17 @@ ACCURACY_SOURCES = (
             "onnx_graph",
             "onnx_operators",
             "operations",
+            "pairing",
+            "products",
             "quantize",
+            "scales",
+            "stages",
         )
     ),
+)
+LOSS_SOURCES = (
+    *ACCURACY_SOURCES,
+    *(f"sweeps/{name}.py" for name in ("layer_costs", "loss_tasks", "sensitivity")),
 )
 ESTIMATE_SOURCES = (
     *_ARITHMETIC,
@@ -113,6 +121,12 @@ def standard() -> Evaluators:
         accuracy_salt=_digest(ACCURACY_SOURCES),
         estimate_salt=_digest(ESTIMATE_SOURCES),
     )
+
+
+@cache
+def loss_salt() -> str:
+    """Return the digest of what losses of layers depend on (`sweeps.loss_tasks`)."""
+    return _digest(LOSS_SOURCES)
 
 
 def _digest(names: Sequence[str]) -> str:

@@ -4,13 +4,14 @@ Every weighted layer is quantised: its weights once (a scale per output channel)
 arrives (a scale per tensor, from the training images). A product of two activations has both of
 them quantised so. The sums of products are those of the stated accumulator, bit for bit
 (`sim.golden.matmul`). What follows a sum runs in float64: times the two scales (multiplied
-beforehand), plus the bias, then the layers without weights. No step depends on the order in which
-a BLAS adds, so the outputs are the same bits in every run, on every number of threads or worker
-processes.
+beforehand), plus the bias, then the layers without weights. Scales of groups, blocks and tokens go
+into the sums themselves (`sweeps.products`). No step depends on the order in which a BLAS adds, so
+the outputs are the same bits in every run, on every number of threads or worker processes.
 """
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,116 +23,64 @@ from hw.formats import Format
 from sim.golden import Operand, cast, matmul
 from sim.golden.stacked import stacked_matmul
 from sweeps.datasets import Data
-from sweeps.layers import Convolution, Dense, Flatten, MaxPool, Relu, Values, Weighted
+from sweeps.layers import Convolution, Dense, Values, Weighted
 from sweeps.models import INPUT, Network, Node, float_output, last_uses
 from sweeps.operations import Product
-from sweeps.quantize import find_method
+from sweeps.products import Factor, activation_factor, block_products, layer_factors, layer_sums
+from sweeps.quantize import AnyFormat, QuantisedMatrix, find_method
+from sweeps.scales import Scheme
+from sweeps.stages import Program, Stage, program
 
 Images = npt.NDArray[np.int64]
 
 KEPT = {"weights": 1024, "scale": 1024, "patches": 8, "float": 16}
+"""How many results of each kind an engine keeps (patches are megabytes each)."""
 BATCH_VALUES = 1 << 23
 """Images go through together until their largest tensor has so many values."""
 CALIBRATION_VALUES = 1 << 26
 """Scales are calibrated on as many training images, evenly spaced, as have so many values."""
-"""How many results of each kind an engine keeps (patches are megabytes each)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
     """What one layer is quantised to, and the unit that does its sums."""
 
-    weight: Format
-    activation: Format
+    weight: AnyFormat
+    activation: AnyFormat
     accumulator: Accumulator
     method: str
     lanes: int
 
     @property
+    def scheme(self) -> Scheme:
+        """How scales are shared."""
+        return find_method(self.method).scheme
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether scales are applied to whole sums: one per tensor, or per output."""
+        single = isinstance(self.weight, Format) and isinstance(self.activation, Format)
+        return single and self.scheme.group is None and not self.scheme.is_dynamic
+
+    @property
     def design(self) -> DotProduct:
         """The dot product unit; its accumulator is the stated one, or a window past 80 bits."""
         return DotProduct(
-            weight=self.weight,
-            activation=self.activation,
+            weight=_single(self.weight),
+            activation=_single(self.activation),
             accumulator=self.accumulator,
             lane_count=self.lanes,
         )
 
     @property
     def between(self) -> DotProduct:
-        """The unit of a product of two activations."""
-        return replace(self.design, weight=self.activation)
+        """The unit of a product of two activations of single codes."""
+        return replace(self, weight=self.activation).design
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Stage:
-    """A multiplying node and the nodes that follow it alone: ReLU, pooling, flattening.
-
-    `pools` follow the sums directly, through nothing but ReLU: they are taken first, on the sums.
-    Scaling by a positive factor, adding a bias and ReLU keep the order of values, rounding
-    included, so the result is the same bits and the rest has fewer values to touch.
-    """
-
-    node: Node
-    pools: tuple[MaxPool, ...]
-    after: tuple[Relu | MaxPool | Flatten, ...]
-    output: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Program:
-    """A network cut into what is computed at once.
-
-    Parameters
-    ----------
-    steps
-        Stages, and nodes without hardware, in order.
-    fixed
-        Names of values that no quantised layer comes before: the same in every format.
-    """
-
-    steps: tuple[Stage | Node, ...]
-    fixed: frozenset[str]
-
-
-def program(network: Network) -> Program:
-    """Return the steps of a network."""
-    steps: list[Stage | Node] = []
-    fixed = {INPUT}
-    taken: set[str] = set()
-    for node in network.nodes:
-        if node.name in taken:
-            continue
-        if node.multiplies:
-            followers = _followers(network, node)
-            taken.update(follower.name for follower in followers)
-            steps.append(_stage(node, followers))
-        else:
-            steps.append(node)
-            if fixed.issuperset(node.inputs):
-                fixed.add(node.name)
-    return Program(tuple(steps), frozenset(fixed))
-
-
-def _followers(network: Network, node: Node) -> list[Node]:
-    """Return the nodes that follow one by one, each the only one to take what comes before."""
-    found: list[Node] = []
-    name = node.name
-    while True:
-        takers = [other for other in network.nodes if name in other.inputs]
-        if len(takers) != 1 or not isinstance(takers[0].layer, Relu | MaxPool | Flatten):
-            return found
-        found.append(takers[0])
-        name = takers[0].name
-
-
-def _stage(node: Node, followers: list[Node]) -> Stage:
-    rest = [n.layer for n in followers if isinstance(n.layer, Relu | MaxPool | Flatten)]
-    flat = next((i for i, other in enumerate(rest) if isinstance(other, Flatten)), len(rest))
-    pools = tuple(other for other in rest[:flat] if isinstance(other, MaxPool))
-    others = tuple(other for other in rest[:flat] if not isinstance(other, MaxPool))
-    output = followers[-1].name if followers else node.name
-    return Stage(node, pools, others + tuple(rest[flat:]), output)
+def _single(format: AnyFormat) -> Format:
+    assert isinstance(format, Format)  # blocks have products of their own
+    return format
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -235,7 +184,8 @@ class Engine:
             else:
                 assert isinstance(layer, Convolution | Dense)
                 sums, scale = self._weighted(layer, unit, given[0], key)
-            if unit.design.is_floating and not np.isfinite(sums).all():
+            floats = unit.accumulator.format is not None
+            if floats and not np.isfinite(sums).all():
                 raise ValueError(
                     f"sums of {stage.node.name} overflow the accumulator {unit.accumulator}"
                 )
@@ -252,6 +202,9 @@ class Engine:
         self, node: Node, layer: Product, unit: Arithmetic, given: tuple[Values, ...]
     ) -> tuple[Values, Values]:
         """The sums of a product of activations, and what to multiply them by."""
+        if not unit.is_plain:
+            return self._other_product(node, layer, unit, given)
+        assert isinstance(unit.activation, Format)
         scales = [self._scale(node.name, side, unit) for side in (0, 1)]
         left, right = (
             Operand.of(cast(values, unit.activation, scale), unit.activation)
@@ -264,9 +217,11 @@ class Engine:
         self, layer: Weighted, unit: Arithmetic, values: Values, key: Hashable
     ) -> tuple[Values, Values]:
         """The sums of a weighted layer, group by group, and what to multiply them by."""
+        weights = self._weights(layer, unit)
+        if weights is None:
+            return self._other_sums(layer, unit, values, key), np.array(1.0)
         sums, scales = [], []
         patches, shape = self._patches(layer, unit, values, key)
-        weights = self._weights(layer, unit)
         for operand, (matrix, scale) in zip(patches, weights, strict=True):
             sums.append(matmul(operand, matrix, unit.design).reshape(*shape, -1))
             scales.append(scale)
@@ -282,7 +237,8 @@ class Engine:
 
         def make() -> tuple[list[Operand], tuple[int, ...]]:
             scale = self._scale(layer.name, 0, unit)
-            operand = Operand.of(cast(values, unit.activation, scale), unit.activation)
+            format = _single(unit.activation)
+            operand = Operand.of(cast(values, format, scale), format)
             found = [part.patches(operand.values[..., channels]) for channels, part in layer.parts]
             shape = found[0].shape[:-1]
             return [operand.rearranged(p.reshape(-1, layer.terms)) for p in found], shape
@@ -293,28 +249,105 @@ class Engine:
         kept = self._keep("patches", (layer.name, unit.activation, unit.method, key), make)
         return kept
 
+    def _other_sums(
+        self, layer: Weighted, unit: Arithmetic, values: Values, key: Hashable
+    ) -> Values:
+        """The sums of a weighted layer with all scales, where these lie inside the sums."""
+
+        def make() -> list[tuple[Factor, tuple[int, ...]]]:
+            return list(layer_factors(layer, values, unit, static))
+
+        def static() -> float:
+            return self._static(layer.name, 0, unit)
+
+        kept: list[tuple[Factor, tuple[int, ...]]]
+        if key is None:
+            kept = make()
+        else:
+            kept = self._keep("patches", (layer.name, unit.activation, unit.method, key), make)
+        matrices = self._matrices(layer, unit)
+        return np.concatenate(
+            [
+                layer_sums(factor, shape, matrix, unit)
+                for (factor, shape), matrix in zip(kept, matrices, strict=True)
+            ],
+            axis=-1,
+        )
+
+    def _other_product(
+        self, node: Node, layer: Product, unit: Arithmetic, given: tuple[Values, ...]
+    ) -> tuple[Values, Values]:
+        """The sums of a product of activations with scales of blocks or tokens."""
+        dynamic = (-1,), (-1,) if layer.transposed else ()
+        left, right = (
+            activation_factor(
+                values,
+                unit.activation,
+                unit.scheme,
+                partial(self._static, node.name, side, unit),
+                axis=-2 if side and not layer.transposed else -1,
+                tokens=dynamic[side],
+            )
+            for side, values in enumerate(given)
+        )
+        if right.scale.ndim:
+            right = replace(right, scale=layer.right(right.scale))
+        right = replace(right, values=np.ascontiguousarray(layer.right(right.values)))
+        scale = left.scale * right.scale
+        if not isinstance(unit.activation, Format):
+            return block_products(left, right, unit.scheme, unit.accumulator, unit.lanes), scale
+        operands = [Operand.of(f.values, unit.activation) for f in (left, right)]
+        return stacked_matmul(operands[0], operands[1], unit.between), scale
+
+    def _static(self, name: str, side: int, unit: Arithmetic) -> float:
+        """The scale of single codes, or the largest magnitude of the training inputs."""
+        if isinstance(unit.activation, Format):
+            return self._scale(name, side, unit)
+
+        def make() -> float:
+            return float(np.abs(self.samples(name, side)).max(initial=0.0))
+
+        kept: float = self._keep("scale", (name, side), make)
+        return kept
+
     def _scale(self, name: str, side: int, unit: Arithmetic) -> float:
         def make() -> float:
             samples = self.samples(name, side)
+            assert isinstance(unit.activation, Format)
             return find_method(unit.method).activation_scale(samples, unit.activation)
 
         kept: float = self._keep("scale", (name, side, unit.activation, unit.method), make)
         return kept
 
-    def _weights(self, layer: Weighted, unit: Arithmetic) -> list[tuple[Operand, Values]]:
-        def one(channels: slice, part: Weighted) -> tuple[Operand, Values]:
+    def _weights(self, layer: Weighted, unit: Arithmetic) -> list[tuple[Operand, Values]] | None:
+        """The weights of each group of channels; None where scales lie inside the sums."""
+
+        def make() -> list[tuple[Operand, Values]] | None:
+            found = self._matrices(layer, unit)
+            if any(matrix.group or matrix.outer is not None for matrix in found):
+                return None
+            format = _single(unit.weight)
+            return [(Operand.of(matrix.values, format), matrix.scale) for matrix in found]
+
+        if not unit.is_plain:
+            return None
+        kept: list[tuple[Operand, Values]] | None
+        kept = self._keep("weights", (layer.name, unit.weight, unit.method), make)
+        return kept
+
+    def _matrices(self, layer: Weighted, unit: Arithmetic) -> list[QuantisedMatrix]:
+        def one(channels: slice, part: Weighted) -> QuantisedMatrix:
             def inputs() -> Values:
                 samples = self.samples(layer.name)[..., channels]
                 return part.patches(samples).reshape(-1, part.terms)
 
-            matrix = find_method(unit.method).weights(part.matrix, unit.weight, inputs)
-            return Operand.of(matrix.values, unit.weight), matrix.scale
+            return find_method(unit.method).weights(part.matrix, unit.weight, inputs)
 
-        def make() -> list[tuple[Operand, Values]]:
+        def make() -> list[QuantisedMatrix]:
             return [one(channels, part) for channels, part in layer.parts]
 
-        kept: list[tuple[Operand, Values]]
-        kept = self._keep("weights", (layer.name, unit.weight, unit.method), make)
+        kept: list[QuantisedMatrix]
+        kept = self._keep("weights", (layer.name, unit.weight, unit.method, "matrix"), make)
         return kept
 
     def _keep(self, kind: str, key: Hashable, make: Callable[[], Any]) -> Any:

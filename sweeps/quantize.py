@@ -16,13 +16,14 @@ from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hw.formats import Format, Rounding
 from hw.formats.block import BlockFormat
 from hw.formats.mixture import MixtureFormat
 from sim.golden import MixtureTensor, cast, decode, encode, quantize
 from sweeps.layers import Values
-from sweeps.scales import Scheme, parse_scheme
+from sweeps.scales import OWN, Scheme, parse_scheme
 
 USUAL = Scheme()
 AnyFormat = Format | BlockFormat | MixtureFormat
@@ -59,7 +60,7 @@ class QuantisedMatrix:
     scale: Values
     group: int | None = None
     outer: Values | None = None
-    ids: Values | None = None
+    ids: NDArray[np.unsignedinteger] | None = None
 
     def __post_init__(self) -> None:
         terms, outputs = self.values.shape
@@ -198,6 +199,8 @@ def find_method(name: str) -> Method:
     ValueError
         If there is none.
     """
+    if name == OWN:
+        return METHODS["max"]
     return _REGISTERED.get(name) or METHODS.get(name) or _of_scheme(parse_scheme(name))
 
 
@@ -212,7 +215,9 @@ def own_scales(matrix: Values, format: BlockFormat | MixtureFormat) -> Quantised
     found = quantize(matrix, format, axis=0, partial="pad")
     outer = np.broadcast_to(found.outer.astype(np.float64), (1, matrix.shape[1]))[0]
     if isinstance(found, MixtureTensor):
-        tables = np.array([[float(v) for v in book.values()] for book in found.format.codebooks])
+        width = found.format.codebooks[0].bits
+        codes = np.arange(1 << width, dtype=np.uint8)
+        tables = np.array([decode(codes, book) for book in found.format.codebooks])
         size = found.format.block_size
         ids = np.repeat(found.ids, size, axis=0)[: len(matrix)]
         is_fp16 = found.format.scale_kind == "fp16"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.formats import MinifloatFormat, parse
+from hw.formats import MinifloatFormat, Specials
 from sim.golden.bounds import FLOAT32_BITS, FLOAT32_RANGE, FLOAT64_BITS
 from sim.golden.float_grid import REACH, rounded
 from sim.golden.odd import odd_sum
@@ -22,7 +22,7 @@ from sim.golden.odd import odd_sum
 Values = NDArray[np.float64]
 Floats = NDArray[Any]
 
-SINGLE = parse("fp32")
+SINGLE = MinifloatFormat(8, 23, Specials.IEEE)
 STATE_BYTES = 1 << 19
 _TIE_MASK, _TIE = (1 << 29) - 1, 1 << 28
 """The bits of a float64 that float32 has not, and what they are half-way between two of it."""
