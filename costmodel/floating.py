@@ -6,11 +6,12 @@ from functools import cache
 
 from costmodel.chain import Row, Wire, function_luts, is_chain, row_cost
 from costmodel.coefficients import Coefficients
+from costmodel.constant_rows import ConstantRow, constant_row
 from costmodel.cost import Cost, luts, total
 from costmodel.float_result import WIDE_LUT, glue_luts, result, wide_gate
 from costmodel.lanes import gate_luts, special_luts, unpack_luts
 from costmodel.normalize import dropped_luts, leading_luts, left_luts
-from costmodel.rows import CARRY_BITS, narrow_luts
+from costmodel.rows import narrow_luts
 from costmodel.shift import exponent_sum
 from hw.plan import FloatAccumulatePlan, FloatLanePlan, RightLevel, ScalePlan
 
@@ -64,30 +65,18 @@ def _distance(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     if not plan.exponent_bits:
         return _from_constant(plan, target)
     width = plan.difference_bits
-    costs = []
-    if plan.anchor:
-        highest = (plan.highest ^ plan.anchor).bit_length() if plan.anchor > 0 else width
-        places = range((plan.anchor & -plan.anchor).bit_length() - 1, min(highest, width))
-        costs.append(_row([((("e", i),), ()) for i in places], (), target))
-        costs.append(_ADDED_CONSTANT.get(target.family, Cost()))
+    costs = [constant_row(ConstantRow(plan.anchor, plan.exponent_bits, width), target)]
+    rest = width - plan.distance_bits - plan.may_pass_above
+    far = rest if (plan.highest - 1) >> plan.distance_bits else 0
     bits: list[tuple[Wire, Wire]] = []
-    for i in range(width):
+    for i in range(width if far > 0 or plan.may_pass_above else plan.distance_bits):
         inside = i < plan.format.exponent_bits
         field: Wire = (("f", i), ("inverted", i)) if inside else ()
         bits.append(((("r", i),), (*field, "normal") if i == 0 else field))
     costs.append(_row(bits, (), target))
-    rest = width - plan.distance_bits - plan.may_pass_above
-    far = rest if (plan.highest - 1) >> plan.distance_bits else 0
     if far > 0 or plan.may_pass_above:
         costs.append(luts(_clamp_luts(plan.distance_bits, max(far, 0), target)))
-    if target.family == "ice40" and plan.exponent_bits < width:
-        constant = plan.format.exponent_bits < width - 2  # the last LUT holds its inverter too
-        costs.append(Cost(-1 - constant, -1))
     return total(costs)
-
-
-_ADDED_CONSTANT = {"ecp5": luts(1), "ice40": Cost(sites=1, carry=-1), "gowin": Cost(carry=-1)}
-"""The lowest bit of a sum with a constant is an inverter before the chain."""
 
 
 def _clamp_luts(bits: int, far: int, target: Coefficients) -> float:
@@ -106,21 +95,10 @@ def _clamp_luts(bits: int, far: int, target: Coefficients) -> float:
 
 
 def _from_constant(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
-    """The difference of a constant and the field: ones at its low end need no chain."""
-    width, low = plan.difference_bits, plan.highest
-    ones = min((low ^ (low + 1)).bit_length() - 1, width)
-    rest = width - ones
-    first = int(ones == 0)
-    if not is_chain(rest, target):
-        inverted = width - (rest > 0)
-        return luts(inverted) if target.lut_inputs < WIDE_LUT else Cost(1 + rest, width)
-    if target.family == "xilinx":
-        return Cost(1 + first, width + first, carry=-(-rest // CARRY_BITS))
-    if target.family == "ice40":
-        inverted = min(plan.format.exponent_bits, width)
-        return Cost(width + inverted - 1, width + inverted, carry=rest - 1 - first)
-    chain = row_cost(Row(((("f",), ()),) * rest, ()), target)
-    return chain + luts(width + first)
+    """The difference of a constant and the field."""
+    width = plan.distance_bits
+    bits = min(plan.format.exponent_bits, width)
+    return constant_row(ConstantRow(plan.highest, bits, width, True, True), target)
 
 
 def _sources(level: RightLevel, place: int) -> int:
@@ -190,7 +168,7 @@ def _aligned_sum(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
 
 
 def _field(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
-    """``limit − count``; from a constant limit only what lies above its low ones is a chain."""
+    """``limit − count``."""
     width, wide = plan.highest_bits, target.lut_inputs >= WIDE_LUT
     if plan.exponent_bits:
         limit: list[Wire] = [(("b", i),) for i in range(width)]
@@ -199,15 +177,8 @@ def _field(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
             for i, wire in enumerate(limit)
         ]
         return _row(bits, (), target) + luts(wide and width > plan.count_bits)
-    ones = min((plan.highest ^ (plan.highest + 1)).bit_length() - 1, width)
-    rest = width - ones
-    inverted = min(plan.count_bits, width)
-    if not is_chain(rest, target):
-        return Cost(rest, width) if wide else luts(inverted)
-    if wide:
-        return Cost(0, width, carry=-(-rest // CARRY_BITS))
-    chain = row_cost(Row(((("c",), ()),) * rest, ()), target)
-    return chain + luts(inverted)
+    bits_in = min(plan.count_bits, width)
+    return constant_row(ConstantRow(plan.highest, bits_in, width, True), target)
 
 
 def _rounder(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:

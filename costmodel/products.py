@@ -7,6 +7,7 @@ from functools import cache
 
 from costmodel.chain import function_luts
 from costmodel.coefficients import Coefficients
+from costmodel.constant_rows import CELL_BITS
 from costmodel.cost import Cost, luts, total
 from costmodel.measured import measured, product_key, product_kind
 from costmodel.rows import booth_row
@@ -64,8 +65,8 @@ def multiplier(plan: ProductPlan, target: Coefficients) -> Cost:
     if known is not None:
         return known
     if min(widths) <= MEASURED_BITS < max(widths):
-        return _lengthened(widths, kinds, plan, target)
-    return wide_multiplier(*widths, plan.weight.signed, plan.activation.signed, target)
+        return _lengthened(widths, kinds, target)
+    return wide_multiplier(widths, kinds, target)
 
 
 def _measured_product(
@@ -83,22 +84,44 @@ def _measured_product(
     return None
 
 
-def _lengthened(
-    widths: tuple[int, int], kinds: tuple[str, str], plan: ProductPlan, target: Coefficients
-) -> Cost:
+def _lengthened(widths: tuple[int, int], kinds: tuple[str, str], target: Coefficients) -> Cost:
     """Return a product with one long word: on a line through those of 4 and 8 bits of it."""
     ends = []
     for bits in (MEASURED_BITS // 2, MEASURED_BITS):
         shorter = tuple(min(width, bits) if width > MEASURED_BITS else width for width in widths)
         ends.append(_measured_product((shorter[0], shorter[1]), kinds, target))
     if ends[0] is None or ends[1] is None:
-        return wide_multiplier(*widths, plan.weight.signed, plan.activation.signed, target)
+        return wide_multiplier(widths, kinds, target)
     steps = (max(widths) - MEASURED_BITS) / (MEASURED_BITS - MEASURED_BITS // 2)
-    lut, sites, carry = (
+    lut, sites = (
         getattr(ends[1], name) + steps * (getattr(ends[1], name) - getattr(ends[0], name))
-        for name in ("lut", "sites", "carry")
+        for name in ("lut", "sites")
     )
-    return Cost(lut, sites, carry=round(carry))
+    return Cost(lut, sites, carry=wide_carry(widths, kinds, target))
+
+
+SHORT_BITS = 3
+"""Times an unsigned word of so many bits at most, a longer signed one needs a bit less."""
+
+
+def wide_carry(widths: tuple[int, int], kinds: tuple[str, str], target: Coefficients) -> int:
+    """Return the carry cells of a product of a word of more than 8 bits: one row over its bits.
+
+    A magnitude brings a bit less. On iCE40 carries fold away as in the product of the shorter words
+    that were measured, and each bit more is a carry.
+    """
+    short = min(widths)
+    if short == 1:
+        return 0
+    if target.family == "ice40":
+        least = max(short, MEASURED_BITS)
+        known = _measured_product((min(widths[0], least), min(widths[1], least)), kinds, target)
+        folded = 0 if known is None else known.carry
+        return folded + max(widths) - least if folded else sum(widths) - 1
+    bits = sum(widths) - ("m" in kinds)
+    longer = kinds[widths.index(max(widths))], kinds[widths.index(short)]
+    bits -= short <= SHORT_BITS and widths[0] != widths[1] and longer == ("s", "u")
+    return -(-bits // CELL_BITS[target.family])
 
 
 def word_kind(bounds: Bounds, bits: int) -> str:
@@ -108,13 +131,12 @@ def word_kind(bounds: Bounds, bits: int) -> str:
     return "m" if bits > 1 and bounds.high == 1 << (bits - 1) else "u"
 
 
-def wide_multiplier(a: int, b: int, a_signed: bool, b_signed: bool, target: Coefficients) -> Cost:
+def wide_multiplier(widths: tuple[int, int], kinds: tuple[str, str], target: Coefficients) -> Cost:
     """Return the cost of a plain ``*`` by formula."""
-    per_product, per_bit, constant = target.row("wide_product", product_kind(a_signed, b_signed))
-    lut = per_product * a * b + per_bit * (a + b) + constant
-    sum_bits = a + b - 1
-    carry = -(-sum_bits // 4) if target.family == "xilinx" else sum_bits
-    return Cost(lut, lut, 0, -(-sum_bits // 2) if target.family == "ecp5" else carry)
+    signs = product_kind(kinds[0] == "s", kinds[1] == "s")
+    per_product, per_bit, constant = target.row("wide_product", signs)
+    lut = per_product * widths[0] * widths[1] + per_bit * sum(widths) + constant
+    return Cost(lut, lut, carry=wide_carry(widths, kinds, target))
 
 
 def table_key(lane: LanePlan | WindowLanePlan) -> str:
