@@ -12,6 +12,7 @@ from costmodel.cost import Cost, luts, total
 from costmodel.lanes import gate_luts, special_luts
 from hw.formats import MinifloatFormat
 from hw.plan import MergedAccumulatePlan, MergedLanePlan, MergedRow, OperandPlan
+from hw.plan.carry_count import CarryCount
 from hw.plan.cells import CARRY_BITS, Chain, Lut, Netlist
 from hw.plan.merged_cells import kill_netlist
 
@@ -57,9 +58,15 @@ def merged_lane_cells(plan: MergedLanePlan, target: Coefficients) -> Cost:
 @cache
 def merged_row(plan: MergedRow, target: Coefficients) -> Cost:
     """Return the cost of a row: a site per bit, each with a LUT if there is something to add to."""
-    if plan.packed and plan.previous:
+    if plan.packed and plan.previous and not plan.carries:
         return Cost(plan.width, plan.width, carry=-(-plan.width // CARRY_BITS))
     return netlist_cost(plan.netlist, plan.packed, target)
+
+
+@cache
+def carry_count(plan: CarryCount, target: Coefficients) -> Cost:
+    """Return the cost of the tree that counts carries and signs."""
+    return netlist_cost(plan.netlist, True, target)
 
 
 @cache

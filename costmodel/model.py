@@ -20,7 +20,13 @@ from costmodel.cost import Cost, grained, total
 from costmodel.floating import float_accumulate, float_lane, scale_sum
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
 from costmodel.memory import MEMORY_FORMULAS
-from costmodel.merged import merged_accumulate, merged_lane_cells, merged_lane_glue, merged_row
+from costmodel.merged import (
+    carry_count,
+    merged_accumulate,
+    merged_lane_cells,
+    merged_lane_glue,
+    merged_row,
+)
 from costmodel.merged_window import (
     maximum,
     merged_window_accumulate,
@@ -62,6 +68,7 @@ from hw.plan import (
     WindowLanePlan,
     plan,
 )
+from hw.plan.carry_count import CarryCount
 from hw.target import ASIC, Target
 
 FORMULAS: Formulas = {
@@ -77,6 +84,7 @@ FORMULAS: Formulas = {
     AccumulatePlan: (("accumulator", accumulate),),
     MergedLanePlan: (("unpack", merged_lane_glue), ("product and shift", merged_lane_cells)),
     MergedRow: (("merged row", merged_row),),
+    CarryCount: (("carry count", carry_count),),
     MergedAccumulatePlan: (("accumulator", merged_accumulate),),
     MergedWindowLanePlan: (
         ("unpack", merged_window_glue),

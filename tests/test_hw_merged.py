@@ -13,8 +13,8 @@ from costmodel import estimate
 from hw import synthesis
 from hw.design import from_record
 from hw.plan import plan, structures
+from hw.plan.carry_count import CarryCount
 from hw.plan.cells import Chain, Lut, Netlist, function
-from hw.plan.merged import plan_chains
 from hw.plan.merged_cells import lane_netlist, row_netlist
 from hw.plan.merged_window import maximum_netlist
 from hw.plan.operand import OperandPlan
@@ -230,11 +230,39 @@ def test_wide_exponents_are_served_or_refused_in_time(accumulator):
 
 
 def test_chains_are_equal_or_one():
+    def chains(lanes, name="e4m3fn", **settings):
+        what = record("dot", name, lanes=lanes, **settings)
+        found = plan(what, XCUP).core.chain
+        assert (found.count is None) != all(row.carries for row in found.chains[0])
+        return [len(rows) for rows in found.chains], found.count
+
+    assert chains(32) == ([32], CarryCount(32, 6))
+    assert chains(64) == ([32] * 2, CarryCount(32, 6))
+    assert chains(11)[0] == [11]
+    assert chains(32, pipeline=4)[0] == [8] * 4
+    assert chains(2, "e2m1fn") == ([2], None)
     lane = plan(record("mac", "e2m3fn"), XCUP).core.lane
-    assert [len(rows) for rows in plan_chains(32, lane).chains] == [8] * 4
-    assert [len(rows) for rows in plan_chains(11, lane).chains] == [11]
     assert row_netlist(lane.placement, True, 13).sites == 13
+    assert row_netlist(lane.placement, True, 12, True).sites == 12
+    assert row_netlist(lane.placement, True, 13, True).sites == 14
     assert lane_netlist(lane.weight, lane.activation, lane.placement) is lane.netlist
+
+
+def test_carries_and_signs_are_counted():
+    rng, checked = random.Random(7), 0
+    for rows in (*range(1, 20), 32, 47):
+        bits = rows.bit_length() + 1
+        cells = CarryCount(rows, bits).netlist
+        for chance in (0, 0.1, 0.5, 0.9, 1):
+            nets = {f"{kind}{i}": int(rng.random() < chance) for kind in "cs" for i in range(rows)}
+            nets |= {f"s{i}": int(rng.random() < 1 - chance) for i in range(rows)}
+            known = evaluate(cells, nets)
+            found = sum(known[f"n{i}"] << i for i in range(bits))
+            value = sum(nets[f"c{i}"] - nets[f"s{i}"] for i in range(rows))
+            assert found == value % (1 << bits)
+            checked += 1
+    assert checked == 21 * 5
+    assert CarryCount(32, 7).netlist.sites <= 1.5 * 32
 
 
 def test_refusals():

@@ -79,7 +79,7 @@ class CorePlan:
             found[ExponentMaximum(self.align.distance.exponent_bits)] += self.lanes - 1
             found[self.align] += self.lanes
         if self.chain is not None:
-            found.update(row for rows in self.chain.chains for row in rows)
+            found.update(self.chain.parts())
         if self.maximum is not None:
             found[self.maximum] += 1
         if self.lane.flags and self.lanes > 1:
@@ -322,7 +322,7 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
             bits, lane.placement, design.flags, on_last, target.primitives
         )
         return CorePlan(1, lane, None, TreePlan((), lane.bounds), merged)
-    chain = plan_chains(design.lanes, lane)
+    chain = plan_chains(design, lane)
     tree, words = _plan_adding(len(chain.chains), Word.plain(chain.bounds), target)
     kept = AccumulatePlan(kind, bits, words, design.flags, on_last, lean=target.primitives)
     return CorePlan(design.lanes, lane, None, tree, kept, chain)
@@ -331,7 +331,7 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
 def _plan_merged_window(design: Design, target: Target, on_last: bool) -> CorePlan:
     """Return the core of a merged design with an alignment window."""
     lane = plan_merged_window_lane(design, target)
-    chain = plan_window_chains(design.lanes, lane)
+    chain = plan_window_chains(design, lane)
     tree = plan_tree(len(chain.chains), chain.bounds, relative=False)
     kept = MergedWindowAccumulatePlan(
         design.accumulator_bits,

@@ -12,11 +12,13 @@ operand of a row can be chosen this way. Everything is given LUT by LUT (`hw.pla
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
 from hw.design import Design
+from hw.plan.carry_count import CarryCount
 from hw.plan.cells import Netlist
 from hw.plan.merged_cells import best_placement, from_table, lane_netlist, row_netlist
 from hw.plan.operand import OperandPlan
@@ -24,8 +26,8 @@ from hw.plan.placement import Placement, placements, wiring
 from hw.plan.product import Bounds
 from hw.target import Target
 
-CHAIN_LENGTH = 8
-"""Rows of a chain where the lanes are a multiple of it."""
+CHAIN_LENGTH, LONGEST_CHAIN = 8, 32
+"""Rows of a chain that grow, and of one whose carries are counted, where they divide the lanes."""
 
 
 class TwoOperands:
@@ -93,6 +95,8 @@ class MergedRow:
         Bits of the sum, and of what is added to.
     packed
         As in `MergedLanePlan`.
+    carries
+        Whether the carry leaves the row instead of the sum being wider.
 
     """
 
@@ -100,11 +104,12 @@ class MergedRow:
     previous: bool
     width: int
     packed: bool
+    carries: bool = False
 
     @property
     def netlist(self) -> Netlist:
         """The cells of the row."""
-        return row_netlist(self.placement, self.previous, self.width)
+        return row_netlist(self.placement, self.previous, self.width, self.carries)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +122,21 @@ class ChainPlan:
         For each chain its rows, first to last.
     bounds
         Range of the sum of each chain.
+    count
+        What makes the sum's highest bits of the carries of a chain's rows, None if the rows grow.
 
     """
 
     chains: tuple[tuple[MergedRow, ...], ...]
     bounds: Bounds
+    count: CarryCount | None = None
+
+    def parts(self) -> Counter[Hashable]:
+        """Return rows and counts with their numbers."""
+        found: Counter[Hashable] = Counter(row for rows in self.chains for row in rows)
+        if self.count is not None:
+            found[self.count] += len(self.chains)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +197,34 @@ def plan_merged_lane(design: Design, target: Target) -> MergedLanePlan:
     return MergedLanePlan(weight, activation, placement, bounds, flags, target.primitives)
 
 
-def plan_chains(lanes: int, lane: MergedLanePlan) -> ChainPlan:
-    """Return the chains that add the products of all lanes."""
-    return chains_of(lanes, lane.placement, lane.bounds.high, lane.packed)
+def plan_chains(design: Design, lane: MergedLanePlan) -> ChainPlan:
+    """Return the chains that add the products of all lanes of a design."""
+    return chains_of(design, lane.placement, lane.bounds.high, lane.packed)
 
 
-def chains_of(lanes: int, placement: Placement, reach: int, packed: bool) -> ChainPlan:
-    """Return one chain for all lanes, or equal ones; products are at most `reach`."""
-    length = CHAIN_LENGTH if lanes % CHAIN_LENGTH == 0 else lanes
+def chains_of(design: Design, placement: Placement, reach: int, packed: bool) -> ChainPlan:
+    """Return one chain for all lanes, or equal ones; products are at most `reach`.
+
+    Rows grow as their sums do or, where cells are `packed` and it takes fewer sites, keep the width
+    of a product and have their carries counted. Chains of such rows are long, but those of
+    pipelined designs, which would need registers for all that waits.
+    """
+    most = CHAIN_LENGTH if design.pipeline else LONGEST_CHAIN
+    plain = _growing(_length(design.lanes, CHAIN_LENGTH), design.lanes, placement, reach, packed)
+    if not packed:
+        return plain
+    counted = _counted(_length(design.lanes, most), design.lanes, placement, reach)
+    return min(plain, counted, key=_sites)
+
+
+def _length(lanes: int, most: int) -> int:
+    """Return the rows of a chain: the largest divisor of the lanes, or all if that is small."""
+    divisor = max(length for length in range(1, most + 1) if lanes % length == 0)
+    return divisor if divisor >= CHAIN_LENGTH else lanes
+
+
+def _growing(length: int, lanes: int, placement: Placement, reach: int, packed: bool) -> ChainPlan:
+    """Return chains whose rows are as wide as their sums."""
 
     def rows() -> Iterator[MergedRow]:
         for done in range(1, length + 1):
@@ -197,6 +232,22 @@ def chains_of(lanes: int, placement: Placement, reach: int, packed: bool) -> Cha
             yield MergedRow(placement, done > 1, width, packed)
 
     return ChainPlan((tuple(rows()),) * (lanes // length), Bounds(-reach * length, reach * length))
+
+
+def _counted(length: int, lanes: int, placement: Placement, reach: int) -> ChainPlan:
+    """Return chains whose rows are as wide as a product, with their counts."""
+    width = placement.width
+    rows = tuple(MergedRow(placement, done > 0, width, True, True) for done in range(length))
+    bounds = Bounds(-reach * length, reach * length)
+    count = CarryCount(length, bounds.bits - width)
+    return ChainPlan((rows,) * (lanes // length), bounds, count)
+
+
+def _sites(plan: ChainPlan) -> int:
+    """Return the sites of chains and of the rows that add them."""
+    found = sum(row.netlist.sites for rows in plan.chains[:1] for row in rows)
+    found += plan.count.netlist.sites if plan.count is not None else 0
+    return found * len(plan.chains) + (len(plan.chains) - 1) * plan.bounds.bits
 
 
 def candidates(weight: OperandPlan, activation: OperandPlan) -> list[Placement]:

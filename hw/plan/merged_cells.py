@@ -247,11 +247,12 @@ def _all_of_either(*values: int) -> int:
 
 
 @cache
-def row_netlist(placement: Placement, previous: bool, width: int) -> Netlist:
+def row_netlist(placement: Placement, previous: bool, width: int, carries: bool = False) -> Netlist:
     """Return the cells of a row.
 
-    It reads ``p0 …`` (previous), ``s x0 … c0 … l0 …`` (of the lane) and drives ``t0 …`` (the sum).
-    A mirrored placement counts its places from the highest of the window.
+    It reads ``p0 …`` (previous), ``s x0 … c0 … l0 …`` (of the lane) and drives ``t0 …`` (the sum),
+    and ``co`` if the carry leaves it. A mirrored placement counts its places from the highest of
+    the window.
     """
     bits = []
     wires = wiring_of(placement)
@@ -259,7 +260,7 @@ def row_netlist(placement: Placement, previous: bool, width: int) -> Netlist:
         before = f"p{place}" if previous else "0"
         at = placement.width - 1 - place if placement.mirrored else place
         bits.append(ChainBit(f"t{place}", _row_lut(placement, wires, at, before), before))
-    return Netlist((), (Chain("s", tuple(bits), ""),))
+    return Netlist((), (Chain("s", tuple(bits), "co" if carries else ""),))
 
 
 def _row_lut(placement: Placement, wires: Wiring, place: int, before: str) -> Lut:

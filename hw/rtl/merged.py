@@ -8,6 +8,7 @@ from amaranth.hdl import Cat, Module, ResetSignal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.plan.carry_count import CarryCount
 from hw.plan.merged import (
     ChainPlan,
     MergedAccumulatePlan,
@@ -188,8 +189,8 @@ class MergedRowAdder(wiring.Component):
     """``sum = previous ± placed product``, one LUT6 per bit on the carry chain.
 
     Ports: `previous` (absent in a first row, else as wide as the sum), the lane's `data`, `coarse`,
-    `lines`, `negate`; `sum`. Combinational. The sign inverts the placed word, zeros included, and
-    is the carry-in.
+    `lines`, `negate`; `sum`, and `carry` if it leaves the row. Combinational. The sign inverts the
+    placed word, zeros included, and is the carry-in.
     """
 
     def __init__(self, plan: MergedRow) -> None:
@@ -197,6 +198,8 @@ class MergedRowAdder(wiring.Component):
         ports = {name: In(bits) for name, bits in placed_ports(plan.placement).items()}
         if plan.previous:
             ports["previous"] = In(plan.width)
+        if plan.carries:
+            ports["carry"] = Out(1)
         super().__init__(ports | {"sum": Out(plan.width)})
 
     def elaborate(self, platform: object) -> Module:
@@ -208,6 +211,31 @@ class MergedRowAdder(wiring.Component):
         nets = Nets(m, platform, inputs)
         nets.add(self.plan.netlist)
         m.d.comb += self.sum.eq(nets.word([f"t{i}" for i in range(self.plan.width)]))
+        if self.plan.carries:
+            m.d.comb += self.carry.eq(nets.nets["co"])
+        return m
+
+
+class Carries(wiring.Component):
+    """What the carries of a chain's rows are worth, less what its signs take away.
+
+    Ports: `carries`, `signs` (a bit per row); `count` (two's complement). Combinational.
+    """
+
+    def __init__(self, plan: CarryCount) -> None:
+        self.plan = plan
+        super().__init__(
+            {"carries": In(plan.rows), "signs": In(plan.rows), "count": Out(plan.bits)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        """Add the cells."""
+        m = Module()
+        inputs = {f"c{i}": bit for i, bit in enumerate(self.carries)}
+        inputs |= {f"s{i}": bit for i, bit in enumerate(self.signs)}
+        nets = Nets(m, platform, inputs)
+        nets.add(self.plan.netlist)
+        m.d.comb += self.count.eq(nets.word([f"n{i}" for i in range(self.plan.bits)]))
         return m
 
 
@@ -255,19 +283,27 @@ def build_chains(
 ) -> list[Value]:
     """Add the chains' rows to a module and return their sums."""
     sums: list[Value] = []
-    number = 0
-    for chain in plan.chains:
+    for number, chain in enumerate(plan.chains):
+        start = number * len(chain)
+        served = lanes[start : start + len(chain)]
+        rows = [MergedRowAdder(row) for row in chain]
         previous: Value | None = None
-        for row in chain:
-            adder = MergedRowAdder(row)
-            place(m, platform, row_name(row), adder, number)
-            connect_placed(m, adder, lanes[number])
+        for lane, adder in enumerate(rows):
+            place(m, platform, row_name(adder.plan), adder, start + lane)
+            connect_placed(m, adder, served[lane])
             if previous is not None:
-                top = previous[-1].replicate(row.width - len(previous))
+                top = previous[-1].replicate(adder.plan.width - len(previous))
                 m.d.comb += adder.previous.eq(Cat(previous, top))
             previous = adder.sum
-            number += 1
         assert previous is not None
+        if plan.count is not None:
+            carries = Carries(plan.count)
+            place(m, platform, "carries", carries, number)
+            m.d.comb += [
+                carries.carries.eq(Cat(*(adder.carry for adder in rows))),
+                carries.signs.eq(Cat(*(lane.negate for lane in served))),
+            ]
+            previous = Cat(previous, carries.count)
         sums.append(previous)
     return sums
 
