@@ -1,10 +1,10 @@
 """Floor 4. Which format each layer gets: exact allocation under budgets, by integer programming.
 
 A `Problem` is plain arrays: what each layer loses in each format, and what that costs. `allocate`
-finds the choice with the least total loss that meets all budgets (HiGHS, through `scipy.optimize`),
-`exact_front` every trade-off of loss against one cost. Losses add up over layers, which is a model:
-its prediction is to be compared with the loss measured jointly. Terms of pairs of layers correct it
-(quadratic; linearised for the solver).
+finds the choice with the least total loss that meets all budgets (`sweeps.programs`), `exact_front`
+every trade-off of loss against one cost. Losses add up over layers, which is a model: its
+prediction is to be compared with the loss measured jointly. Terms of pairs of layers correct it
+(`sweeps.pairwise` measures them).
 
 Sources: the additive integer program of HAWQ-V3 (arXiv 2011.10680); pairwise terms after IMPQ
 (arXiv 2509.15455).
@@ -20,13 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sweeps.pareto import front
+from sweeps.programs import SLACK, allowed_formats, solve
 
 Values = npt.NDArray[np.float64]
 Cell = tuple[int, int]
 """Numbers of a layer and of a format."""
 MOST_PARTIAL = 4_000_000
 """`exact_front` gives up when it would compare more partial allocations than this at once."""
-_SLACK = 1e-9
 _PATIENCE_SECONDS = 600.0
 
 
@@ -158,26 +158,13 @@ def allocate(
     _check_feasible(problem, budgets)
     tightened = dict(budgets)
     while True:
-        choice, gap = _solve(problem, tightened, seconds)
+        choice, gap = solve(problem, tightened, seconds)
         found = problem.evaluated(choice, gap)
         over = {n: found.totals[n] - b for n, b in budgets.items() if found.totals[n] > b}
-        if all(excess <= _SLACK * abs(budgets[name]) for name, excess in over.items()):
+        if all(excess <= SLACK * abs(budgets[name]) for name, excess in over.items()):
             return found
         for name, excess in over.items():  # within the solver's tolerance, but not within ours
             tightened[name] -= 2 * excess
-
-
-def _allowed(problem: Problem) -> list[list[int]]:
-    """Return the formats each layer may have; those of tied layers may all have them."""
-    allowed = [set(np.flatnonzero(np.isfinite(row)).tolist()) for row in problem.loss]
-    for group in problem.tied:
-        numbers = [problem.layers.index(name) for name in group]
-        common = set.intersection(*(allowed[i] for i in numbers))
-        if not common:
-            raise ValueError(f"tied layers {', '.join(group)} have no format all of them may have")
-        for i in numbers:
-            allowed[i] = common
-    return [sorted(formats) for formats in allowed]
 
 
 def _least(problem: Problem, name: str) -> float:
@@ -190,117 +177,17 @@ def _least(problem: Problem, name: str) -> float:
         only,
         tied=problem.tied,
     )
-    choice, _ = _solve(relaxed, {}, _PATIENCE_SECONDS)
+    choice, _ = solve(relaxed, {}, _PATIENCE_SECONDS)
     return relaxed.evaluated(choice).loss
 
 
 def _check_feasible(problem: Problem, budgets: Mapping[str, float]) -> None:
     for name, budget in budgets.items():
         least = _least(problem, name)
-        if least > budget * (1 + _SLACK):
+        if least > budget * (1 + SLACK):
             raise ValueError(
                 f"a budget of {budget:g} for {name} cannot be met: the least is {least:g}"
             )
-
-
-def _solve(
-    problem: Problem, budgets: Mapping[str, float], seconds: float
-) -> tuple[list[int], float]:
-    """Return the format number of each layer and the gap of the loss."""
-    from scipy.optimize import Bounds, milp
-
-    allowed = _allowed(problem)
-    cells = [(i, j) for i, formats in enumerate(allowed) for j in formats]
-    place = {cell: number for number, cell in enumerate(cells)}
-    products = [p for p in problem.pairs if p[0] in place and p[1] in place]
-    objective = np.array(
-        [problem.loss[cell] for cell in cells] + [problem.pairs[p] for p in products]
-    )
-    scale = float(np.abs(objective).max(initial=0.0)) or 1.0
-    found = milp(
-        objective / scale,
-        constraints=_constraints(problem, budgets, cells, place, products),
-        integrality=np.r_[np.ones(len(cells)), np.zeros(len(products))],
-        bounds=Bounds(0, 1),
-        options={"mip_rel_gap": 0.0, "time_limit": seconds},
-    )
-    if found.x is None:
-        wanted = ", ".join(f"{name} ≤ {budget:g}" for name, budget in budgets.items())
-        raise ValueError(f"no allocation meets {wanted} together: {_nearest(problem, budgets)}")
-    shares = np.full(problem.loss.shape, -1.0)
-    for cell, number in place.items():
-        shares[cell] = found.x[number]
-    gap = max(float(found.fun - found.mip_dual_bound) * scale, 0.0) if found.status == 1 else 0.0
-    return shares.argmax(axis=1).tolist(), gap
-
-
-def _constraints(
-    problem: Problem,
-    budgets: Mapping[str, float],
-    cells: list[Cell],
-    place: Mapping[Cell, int],
-    products: list[tuple[Cell, Cell]],
-) -> list[object]:
-    """One format per layer, equal formats of tied layers, budgets, products of pairs."""
-    from scipy.optimize import LinearConstraint
-    from scipy.sparse import coo_array
-
-    entries: list[tuple[int, int, float]] = []
-    low: list[float] = []
-    high: list[float] = []
-
-    def row(terms: Sequence[tuple[int, float]], least: float, most: float) -> None:
-        entries.extend((len(low), column, value) for column, value in terms)
-        low.append(least)
-        high.append(most)
-
-    for layer in range(len(problem.layers)):
-        row([(n, 1.0) for n, (i, _) in enumerate(cells) if i == layer], 1.0, 1.0)
-    for group in problem.tied:
-        first, *rest = (problem.layers.index(name) for name in group)
-        for other in rest:
-            for number in (j for i, j in cells if i == first):
-                row([(place[first, number], 1.0), (place[other, number], -1.0)], 0.0, 0.0)
-    for name, budget in budgets.items():
-        size = max(float(problem.costs[name].max()), 1e-300)
-        terms = [(n, float(problem.costs[name][cell]) / size) for n, cell in enumerate(cells)]
-        row(terms, -np.inf, budget / size * (1 + _SLACK))
-    for number, (a, b) in enumerate(products):
-        column = len(cells) + number
-        row([(column, 1.0), (place[a], -1.0)], -np.inf, 0.0)
-        row([(column, 1.0), (place[b], -1.0)], -np.inf, 0.0)
-        row([(column, 1.0), (place[a], -1.0), (place[b], -1.0)], -1.0, np.inf)
-    rows, columns, values = zip(*entries, strict=True)
-    matrix = coo_array((values, (rows, columns)), shape=(len(low), len(cells) + len(products)))
-    return [LinearConstraint(matrix.tocsr(), low, high)]
-
-
-def _nearest(problem: Problem, budgets: Mapping[str, float]) -> str:
-    """Say by how much all budgets would have to grow together, by bisection over their excess."""
-    low, high = 1.0, 2.0
-    while not _meets(problem, {n: b * high for n, b in budgets.items()}):
-        low, high = high, 2 * high
-    for _ in range(20):
-        middle = (low + high) / 2
-        fits = _meets(problem, {n: b * middle for n, b in budgets.items()})
-        low, high = (low, middle) if fits else (middle, high)
-    nearest = ", ".join(f"{name} {budget * high:.4g}" for name, budget in budgets.items())
-    return f"the nearest that can is {nearest}"
-
-
-def _meets(problem: Problem, budgets: Mapping[str, float]) -> bool:
-    from scipy.optimize import Bounds, milp
-
-    allowed = _allowed(problem)
-    cells = [(i, j) for i, formats in enumerate(allowed) for j in formats]
-    place = {cell: number for number, cell in enumerate(cells)}
-    found = milp(
-        np.zeros(len(cells)),
-        constraints=_constraints(problem, budgets, cells, place, []),
-        integrality=np.ones(len(cells)),
-        bounds=Bounds(0, 1),
-    )
-    return found.x is not None
 
 
 def exact_front(problem: Problem, cost: str, limit: int = MOST_PARTIAL) -> list[Allocation]:
@@ -320,7 +207,7 @@ def exact_front(problem: Problem, cost: str, limit: int = MOST_PARTIAL) -> list[
         raise ValueError(f"a cost is one of {', '.join(problem.costs)}, not {cost!r}")
     if problem.pairs:
         raise ValueError("a front is exact for losses that add up; a problem with pairs is solved")
-    allowed = _allowed(problem)
+    allowed = allowed_formats(problem)
     groups = _groups(problem)
     points = np.zeros((1, 2))
     chosen = np.zeros((1, 0), dtype=np.int16)
@@ -368,3 +255,34 @@ def _groups(problem: Problem) -> list[list[int]]:
     for number, name in enumerate(problem.layers):
         groups.setdefault(root(name), []).append(number)
     return list(groups.values())
+
+
+def budget_front(problem: Problem, cost: str, count: int = 16) -> list[Allocation]:
+    """Return the best allocations for budgets evenly spaced over what one cost may be.
+
+    Each is exact for its budget, the list is a sample of the front: what `exact_front` is for
+    problems with pairs. None dominates another; cheapest first.
+
+    Raises
+    ------
+    ValueError
+        For an unknown cost, or fewer than two budgets.
+
+    """
+    found = [allocate(problem, {cost: budget}) for budget in budgets_of(problem, cost, count)]
+    return undominated(found, cost)
+
+
+def budgets_of(problem: Problem, cost: str, count: int) -> list[float]:
+    """Return budgets evenly spaced from the least total of a cost to that of the least loss."""
+    if cost not in problem.costs:
+        raise ValueError(f"a cost is one of {', '.join(problem.costs)}, not {cost!r}")
+    if count < 2:
+        raise ValueError(f"a front needs two budgets at least, not {count}")
+    least, most = _least(problem, cost), allocate(problem, {}).totals[cost]
+    return [float(budget) for budget in np.linspace(least, max(most, least), count)]
+
+
+def undominated(found: Sequence[Allocation], cost: str) -> list[Allocation]:
+    """Return the allocations that no other dominates in a cost and the loss, cheapest first."""
+    return [found[i] for i in front([(one.totals[cost], one.loss) for one in found])]

@@ -25,6 +25,7 @@ from sweeps.arguments import (
     nearest_command,
     word,
 )
+from sweeps.executors import add_executor
 
 FINE, CHECK_FAILED, BAD_INPUT, MISSING_TOOL, STOPPED = 0, 1, 2, 3, 130
 _OWN_PACKAGES = ("hw", "sim", "costmodel", "sweeps", "macloom")
@@ -232,10 +233,7 @@ def _calibrate(parser: argparse.ArgumentParser) -> None:
 def _sweep(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", type=Path, metavar="SPEC.yaml", help="or digits, vit or bytes")
     _add_output(parser, "folder of the results instead of the file's `output`")
-    parser.add_argument("--workers", type=at_least(1), metavar="N", help="processes (all CPUs)")
-    parser.add_argument(
-        "--dask", metavar="ADDRESS", help="workers of a Dask cluster, such as tcp://10.0.0.1:8786"
-    )
+    add_executor(parser)
     add_json(parser)
 
 
@@ -246,9 +244,9 @@ def _sensitivity(parser: argparse.ArgumentParser) -> None:
 
 
 def _allocate(parser: argparse.ArgumentParser) -> None:
-    from sweeps.commands_layers import declare_allocate
+    from sweeps.commands_allocate import declare
 
-    declare_allocate(parser)
+    declare(parser)
 
 
 def _recommend(parser: argparse.ArgumentParser) -> None:
@@ -327,7 +325,7 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
     ),
     "allocate": (
         "a format for each layer within budgets, exactly",
-        "sweeps.commands_layers:allocate",
+        "sweeps.commands_allocate:allocate",
         _allocate,
     ),
     "recommend": (

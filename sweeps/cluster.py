@@ -33,9 +33,9 @@ _ALONE = threading.Lock()
 
 def code_salt() -> str:
     """Return a digest of the code that results depend on, as it is in this process."""
-    from sweeps.evaluators import standard
+    from sweeps.evaluators import loss_salt, standard
 
-    return f"{standard().accuracy_salt} {standard().estimate_salt}"
+    return f"{standard().accuracy_salt} {standard().estimate_salt} {loss_salt()}"
 
 
 class Cluster:

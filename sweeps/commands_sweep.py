@@ -55,15 +55,10 @@ def sweep(arguments: argparse.Namespace) -> int:
 def _run(spec: Sweep, store: Store, arguments: argparse.Namespace) -> list[Point]:
     """Run a sweep on this machine, or on a Dask cluster."""
     from sweeps import runs
+    from sweeps.executors import hands_of
 
-    if not arguments.dask:
-        return runs.run(spec, store, workers=arguments.workers)
-    from sweeps.cluster import Cluster
-
-    if arguments.workers:
-        raise ValueError("--workers is for processes of this machine: leave it out with --dask")
-    with Cluster(arguments.dask) as cluster:
-        return runs.run(spec, store, workers=cluster.width, executor=cluster.executor)
+    with hands_of(arguments) as hands:
+        return runs.run(spec, store, **hands.options())
 
 
 def plot(arguments: argparse.Namespace) -> int:

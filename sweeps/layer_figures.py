@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,23 @@ MOST_NUMBERS = 24
 """Layers beyond which cells are not written into."""
 MOST_MARKED = 60
 """Allocations of a front beyond which they are not marked one by one."""
-UNITS = {"memory": "memory (bits of weights)", "energy": "energy (nJ per input)", "lut": "LUT"}
+UNITS = {
+    "memory": "memory (bits of weights)",
+    "energy": "energy (nJ per input)",
+    "lut": "LUT",
+    "cycles": "cycles per input",
+    "latency": "latency (µs per input)",
+}
 _COLOURS = "cividis"
 """Even in lightness, and the same to people of all colour vision."""
 _FRAME = "#D55E00"
+LOOKS: dict[str, dict[str, Any]] = {
+    "steps": {"drawstyle": "steps-post", "marker": "s", "markersize": 3.5, "color": "#0072B2"},
+    "dashes": {"drawstyle": "steps-post", "ls": (0, (3, 2)), "lw": 1.0, "color": "#56B4E9"},
+    "rings": {"ls": "", "marker": "o", "markersize": 5.5, "fillstyle": "none", "color": _FRAME},
+    "crosses": {"ls": "", "marker": "x", "markersize": 5, "color": "0.25"},
+}
+"""Of curves: predictions are lines, measurements marks."""
 
 
 def check_figure(path: Path | None) -> None:
@@ -102,16 +116,26 @@ def _heat_map(axes: Any, layers: Sequence[str], formats: Sequence[str], loss: Va
     return image
 
 
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Losses over costs, in one of the looks of `LOOKS`."""
+
+    label: str
+    costs: Sequence[float]
+    losses: Sequence[float]
+    look: str
+
+
 def draw_front(
     layers: Sequence[str],
     formats: Sequence[str],
     front: Sequence[Allocation],
-    measured: dict[int, float],
+    curves: Sequence[Curve],
     cost: str,
     title: str,
     path: Path,
 ) -> None:
-    """Draw a front of allocations: loss over one cost, and below it each layer's format.
+    """Draw a front of allocations: losses over one cost, and below it each layer's format.
 
     Parameters
     ----------
@@ -119,8 +143,8 @@ def draw_front(
         Names; formats in the order of their colours.
     front
         Allocations, cheapest first.
-    measured
-        Jointly measured losses by number in `front`; none for problems from a file.
+    curves
+        Losses predicted and measured.
     cost
         Name of the cost.
     title, path
@@ -132,11 +156,10 @@ def draw_front(
         FigureCanvasAgg(figure)
         ratios = [3.0, max(1.0, 0.28 * len(layers))]
         upper, lower = figure.subplots(2, 1, height_ratios=ratios)
-        costs = [one.totals[cost] for one in front]
-        _losses(upper, costs, front, measured)
+        _losses(upper, curves)
         upper.set_xlabel(UNITS.get(cost, cost), fontsize=9)
         upper.set_title(title, fontsize=10)
-        _allocations(lower, layers, formats, front, costs)
+        _allocations(lower, layers, formats, front, [one.totals[cost] for one in front])
         lower.set_xlabel(f"{cost} of the front's allocations, cheapest first", fontsize=9)
         handles = [
             Rectangle((0, 0), 1, 1, color=_colour(number, len(formats)))
@@ -148,27 +171,15 @@ def draw_front(
         write_whole(path, figure_bytes(figure, path.suffix[1:], DPI))
 
 
-def _losses(
-    axes: Any, costs: Sequence[float], front: Sequence[Allocation], measured: dict[int, float]
-) -> None:
-    losses = [one.loss for one in front]
-    axes.plot(
-        costs,
-        losses,
-        drawstyle="steps-post",
-        marker="s" if len(front) <= MOST_MARKED else None,
-        markersize=3.5,
-        color="#0072B2",
-        label="additive prediction (exact front)",
-    )
-    if measured:
-        places = [costs[number] for number in measured]
-        joint = list(measured.values())
-        label = "measured jointly"
-        axes.plot(places, joint, "o", color=_FRAME, markersize=5, fillstyle="none", label=label)
-    if min([*losses, *measured.values()]) > 0:
+def _losses(axes: Any, curves: Sequence[Curve]) -> None:
+    for curve in curves:
+        style = dict(LOOKS[curve.look])
+        if len(curve.costs) > MOST_MARKED:
+            style["marker"] = None
+        axes.plot(curve.costs, curve.losses, label=curve.label, **style)
+    if min(min(curve.losses) for curve in curves) > 0:
         axes.set_yscale("log")
-    axes.set_ylabel("loss", fontsize=9)
+    axes.set_ylabel("loss (nats)", fontsize=9)
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.legend(fontsize=8, frameon=False)
     axes.tick_params(labelsize=8)

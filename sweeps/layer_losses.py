@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,45 +13,94 @@ import numpy as np
 from sweeps import layer_costs
 from sweeps.allocation import Problem
 from sweeps.bootstrap import paired
-from sweeps.datasets import Text, load_dataset
+from sweeps.datasets import Text
+from sweeps.engine import evaluate_all
+from sweeps.executors import Hands
 from sweeps.inference import Arithmetic, Engine, Images
-from sweeps.layer_costs import Pair
+from sweeps.layer_costs import Pair, Units
 from sweeps.layers import Values
-from sweeps.models import load
+from sweeps.loss_tasks import Setting, loss
+from sweeps.pairwise import Both
 from sweeps.progress import Progress
-from sweeps.sensitivity import Sensitivity, hessian_losses, joint_loss, one_layer_losses
+from sweeps.sensitivity import Sensitivity, hessian_losses
+from sweeps.store import Store
 
+STORE_NAME = "losses.sqlite"
 _WIDTHS = (2, 3, 4, 6, 8)
 _OWN_DATA = {"bytes_lm": "kjv"}
 """Data sets of shipped networks other than the digits."""
+_WORTH_PROCESSES = 400
+"""Losses from which on more than one process is used unasked: each makes the network ready anew."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Study:
-    """A network on its data, the pairs its layers may have, and the training inputs looked at."""
+    """A network on its data, the pairs its layers may have, and who measures what they lose.
 
-    engine: Engine
+    Parameters
+    ----------
+    setting
+        Network, data, scales and training inputs.
+    pairs
+        Pairs of formats.
+    folder
+        Where losses are kept.
+    hands
+        Who measures.
+    units
+        The hardware that each layer has.
+
+    """
+
+    setting: Setting
     pairs: tuple[Pair, ...]
-    method: str
-    inputs: Images
+    folder: Path
+    hands: Hands = field(default_factory=Hands)
+    units: Units = field(default_factory=Units)
+
+    @property
+    def engine(self) -> Engine:
+        """The network on its data."""
+        return self.setting.engine
+
+    @property
+    def inputs(self) -> Images:
+        """The training inputs looked at."""
+        return self.setting.images
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the multiplying nodes."""
+        return tuple(node.name for node in self.engine.network.multiplying)
 
     def costs(self, target: str | None, names: Iterable[str]) -> dict[str, Values]:
         """Return costs by name, as `sweeps.layer_costs.layer_costs`; memory and bops always."""
         wanted = dict.fromkeys([*names, "memory", "bops"])
-        return layer_costs.layer_costs(self.engine.network, self.pairs, wanted, target or "")
+        network = self.engine.network
+        return layer_costs.layer_costs(network, self.pairs, wanted, target or "", self.units)
 
-    def units(self) -> dict[str, tuple[Arithmetic | None, ...]]:
+    def arithmetics(self) -> dict[str, tuple[Arithmetic | None, ...]]:
         """Return the arithmetic of all layers in each pair, by the pair's name."""
-        return {str(pair): layer_costs.units(self.engine, pair, self.method) for pair in self.pairs}
+        scales = self.setting.scales
+        return {str(pair): layer_costs.units(self.engine, pair, scales) for pair in self.pairs}
 
-    def chosen(self, formats: Sequence[str]) -> tuple[Arithmetic | None, ...]:
-        """Return the arithmetic with each layer in its own pair."""
-        every = self.units()
-        return tuple(every[name][number] for number, name in enumerate(formats))
+    def losses(self, choices: Sequence[dict[str, str]], label: str) -> list[float]:
+        """Return the losses with some layers, by name, in pairs, by name, the others in float."""
+        tasks = [self.setting.task(choice) for choice in choices]
+        usual = 1 if len(tasks) < _WORTH_PROCESSES else None
+        with Store(self.folder / STORE_NAME) as store, Progress(label) as report:
+            found = evaluate_all(tasks, loss, store, **self.hands.options(usual), report=report)
+        return [float(one["loss"]) for one in found]
 
-    def joint(self, formats: Sequence[str]) -> float:
-        """Return the loss with every layer in its pair at once, on the inputs losses are of."""
-        return joint_loss(self.engine, self.chosen(formats), self.inputs)
+    def joint(self, choices: Sequence[Sequence[str]]) -> list[float]:
+        """Return the losses with every layer in its pair at once, on the same inputs."""
+        whole = [dict(zip(self.layers, formats, strict=True)) for formats in choices]
+        return self.losses(whole, "joint losses")
+
+    def both(self, pairs: Sequence[Both]) -> list[float]:
+        """Return the losses with two layers quantised, by numbers of layers and pairs."""
+        names = [str(pair) for pair in self.pairs]
+        return self.losses([{self.layers[i]: names[j] for i, j in one} for one in pairs], "pairs")
 
     def judged(self, formats: Sequence[str]) -> dict[str, Any]:
         """Return what an allocation does.
@@ -62,11 +112,12 @@ class Study:
         held_out = data.held_out
         if isinstance(data, Text):
             held_out = held_out[: len(self.inputs)]
-        outputs = self.engine.outputs(held_out, self.chosen(formats))
-        scores = data.scores(outputs, held_out)
+        every = self.arithmetics()
+        chosen = tuple(every[name][number] for number, name in enumerate(formats))
+        scores = data.scores(self.engine.outputs(held_out, chosen), held_out)
         plain = data.scores(self.engine.float_outputs(held_out), held_out)
         return {
-            "joint_loss": self.joint(formats),
+            "joint_loss": self.joint([formats])[0],
             "metric": data.metric,
             "score": float(scores.mean()),
             "float_score": float(plain.mean()),
@@ -75,7 +126,9 @@ class Study:
         }
 
 
-def open_study(arguments: argparse.Namespace) -> Study:
+def open_study(
+    arguments: argparse.Namespace, hands: Hands | None = None, units: Units | None = None
+) -> Study:
     """Return the study that a command's arguments ask for.
 
     Raises
@@ -85,17 +138,14 @@ def open_study(arguments: argparse.Namespace) -> Study:
     OSError
         If a file cannot be read.
     """
-    network = load(arguments.network)
-    data = load_dataset(arguments.dataset or _OWN_DATA.get(arguments.network, "digits"))
-    engine = Engine(network, data)
-    count = min(arguments.inputs, len(data.training))
-    chosen = data.training[np.linspace(0, len(data.training) - 1, count).round().astype(np.int64)]
+    dataset = arguments.dataset or _OWN_DATA.get(arguments.network, "digits")
+    setting = Setting.of(arguments.network, dataset, arguments.scales, arguments.inputs)
     if arguments.formats:
         pairs = layer_costs.parse_pairs(arguments.formats)
     else:
-        sign = "int" if has_negative_inputs(engine) else "uint"
+        sign = "int" if has_negative_inputs(setting.engine) else "uint"
         pairs = layer_costs.parse_pairs(",".join(f"int{n}×{sign}{n}" for n in _WIDTHS))
-    return Study(engine, pairs, arguments.scales, chosen)
+    return Study(setting, pairs, arguments.losses, hands or Hands(), units or Units())
 
 
 def has_negative_inputs(engine: Engine) -> bool:
@@ -108,13 +158,11 @@ def has_negative_inputs(engine: Engine) -> bool:
 def measure(study: Study, method: str = "one-layer") -> Sensitivity:
     """Return losses by `sweeps.sensitivity`, with progress: "one-layer" or "hessian"."""
     if method == "hessian":
-        return hessian_losses(study.engine, study.units(), study.inputs)
-    with Progress("sensitivity") as report:
-
-        def told(done: int, total: int, what: str) -> None:
-            report(done, total, note=what)
-
-        return one_layer_losses(study.engine, study.units(), study.inputs, told)
+        return hessian_losses(study.engine, study.arithmetics(), study.inputs)
+    formats = tuple(str(pair) for pair in study.pairs)
+    choices = [{layer: name} for name in formats for layer in study.layers]
+    found = np.array(study.losses(choices, "sensitivity"))
+    return Sensitivity(study.layers, formats, found.reshape(len(formats), -1).T)
 
 
 def problem_of(study: Study, target: str, names: Iterable[str], by_macs: bool) -> Problem:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.allocation import Problem, Values
+from sweeps.allocation import Cell, Problem, Values
 from sweeps.files import read_record, read_text
 
 KEYS = ("layer", "format", "loss")
@@ -36,7 +36,8 @@ def read_problem(path: Path) -> Problem:
 
     A CSV file has the columns `layer`, `format` and `loss`, and one for each cost; formats that a
     layer has no row for, or no loss in it, it may not have. A JSON file has `layers`, `formats`,
-    `loss` and `costs` (arrays layer by layer), and perhaps `tied`, lists of layers.
+    `loss` and `costs` (arrays layer by layer), and perhaps `tied`, lists of layers, and `pairs`,
+    rows of a layer, its format, a later layer, its format, and what both lose beyond the sum.
 
     Raises
     ------
@@ -91,15 +92,30 @@ def _from_json(path: Path) -> Problem:
     if missing:
         raise ValueError(f"{path} is no allocation problem: it has no {missing[0]!r}")
     try:
+        layers = tuple(map(str, record["layers"]))
+        formats = tuple(map(str, record["formats"]))
         return Problem(
-            tuple(map(str, record["layers"])),
-            tuple(map(str, record["formats"])),
+            layers,
+            formats,
             _array(record["loss"]),
             {str(name): _array(rows) for name, rows in record["costs"].items()},
+            pairs=dict(_pair(row, layers, formats) for row in record.get("pairs", ())),
             tied=tuple(tuple(map(str, group)) for group in record.get("tied", ())),
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _pair(
+    row: Any, layers: tuple[str, ...], formats: tuple[str, ...]
+) -> tuple[tuple[Cell, Cell], float]:
+    if not isinstance(row, list) or len(row) != 5:
+        raise ValueError(f"a pair is [layer, format, layer, format, loss], not {row!r}")
+    for name, known in zip(row[:4], (layers, formats) * 2, strict=True):
+        if name not in known:
+            raise ValueError(f"a pair is of {', '.join(known)}, not {name!r}")
+    first, second = ((layers.index(row[n]), formats.index(row[n + 1])) for n in (0, 2))
+    return (first, second), float(row[4])
 
 
 def _array(rows: Any) -> Values:

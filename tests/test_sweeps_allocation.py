@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from sweeps.allocation import Problem, allocate, exact_front
+from sweeps.allocation import Problem, allocate, budget_front, exact_front
 from sweeps.pareto import front
 
 LAYERS = ("a", "b", "c", "d", "e")
@@ -62,6 +62,43 @@ def test_the_optimum_is_that_of_brute_force(seed, pairs, tied):
             assert found.gap == 0
             checked += 1
     assert checked >= 6
+
+
+@pytest.mark.parametrize("share", [0.2, 1.0])
+@pytest.mark.parametrize("tied", [(), (("a", "c"),)])
+def test_many_pairs_are_solved_exactly_too(share, tied):
+    source = np.random.default_rng(11)
+    terms = {
+        ((i, a), (j, b)): float(source.normal() / 4)
+        for i, j in itertools.combinations(range(5), 2)
+        for a, b in itertools.product(range(4), repeat=2)
+        if source.random() < share
+    }
+    plain = problem(2, tied=tied)
+    p = Problem(LAYERS, FORMATS, plain.loss, plain.costs, terms, tied)
+    all_of_them = list(every(p))
+    totals = sorted(a.totals["lut"] for a in all_of_them)
+    for place in range(0, len(totals), len(totals) // 8):
+        least = min(a.loss for a in all_of_them if a.totals["lut"] <= totals[place])
+        found = allocate(p, {"lut": totals[place]})
+        assert found.loss == pytest.approx(least, abs=1e-9)
+        assert found.gap == 0
+    points = budget_front(p, "lut", 9)
+    costs = np.array([(a.totals["lut"], a.loss) for a in all_of_them])
+    for one in points:
+        within = costs[costs[:, 0] <= one.totals["lut"], 1]
+        assert one.loss == pytest.approx(within.min(), abs=1e-9)
+    assert len(points) >= 3
+    assert [a.totals["lut"] for a in points] == sorted(a.totals["lut"] for a in points)
+
+
+def test_a_budget_of_nothing_ends():
+    p = problem(0)
+    opposed = {"lut": p.costs["lut"].copy(), "dsp": p.costs["lut"][:, ::-1].copy()}
+    opposed["lut"][0, 0] = opposed["dsp"][0, 3] = 0
+    crossed = Problem(LAYERS[:1], FORMATS, p.loss[:1], {n: a[:1] for n, a in opposed.items()})
+    with pytest.raises(ValueError, match="too small by itself for what the others leave"):
+        allocate(crossed, {"lut": 0, "dsp": 0})
 
 
 @pytest.mark.parametrize("seed", range(5))

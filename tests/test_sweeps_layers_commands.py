@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,12 +11,24 @@ import pytest
 import macloom
 from sweeps.allocation import allocate
 from sweeps.cli import main
-from sweeps.layer_costs import Pair, layer_costs, macs, parse_pairs, shares
+from sweeps.layer_costs import Pair, Units, layer_costs, macs, parse_pairs, shares
 from sweeps.models import load
 from sweeps.problem_files import read_problem, to_csv
 
 SMALL = ("--network", "digits_cnn", "--formats", "int2×uint2,int4*uint4", "--inputs", "20")
 LAYERS = ("conv1", "conv2", "dense")
+SUMS = (8 * 8 * 16, 2 * 2 * 32, 10)
+"""Sums of products of each layer, for one image."""
+ROWS = Units(structure="rows")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def kept(tmp_path_factory):
+    """Losses are measured once for all tests here."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("kept"))
+    yield
+    os.chdir(before)
 
 
 def run(capsys, *words):
@@ -44,7 +58,7 @@ def test_pairs_are_read():
 def test_costs_are_those_counted_by_hand():
     network = load("digits_cnn")
     pairs = parse_pairs("int4×uint4,int8×uint3")
-    found = layer_costs(network, pairs, ("lut", "sites", "memory", "bops", "energy"))
+    found = layer_costs(network, pairs, ("lut", "sites", "memory", "bops"))
     weights = np.array([layer.weight.size for layer in network.weighted])
     assert found["memory"].tolist() == np.outer(weights, (4, 8)).tolist()
     assert macs(network).sum() == network.macs
@@ -64,9 +78,74 @@ def test_costs_are_those_counted_by_hand():
         assert (found["lut"][i, j], found["sites"][i, j]) == (estimate["lut"], estimate["sites"])
         count += 1
     assert count == 6
-    assert (found["energy"] > 0).all()
+    rows = layer_costs(network, pairs, ("energy",), "xcup", ROWS)["energy"]
+    assert (np.diff(rows, axis=1) > 0).all()
+    steps = [
+        -(-layer.terms // 16) * work for layer, work in zip(network.weighted, SUMS, strict=True)
+    ]
+    cycles = layer_costs(network, pairs, ("cycles",))["cycles"]
+    assert cycles.tolist() == [[n + 1, n + 1] for n in steps], "a step a cycle, and the last total"
     with pytest.raises(ValueError, match=r"a cost is one of lut, sites, .*not 'area'"):
         layer_costs(network, pairs, ("area",))
+
+
+def test_latencies_follow_from_steps_bits_and_units():
+    network = load("digits_cnn")
+    pairs = parse_pairs("int2×uint2,int4×uint4")
+
+    def cycles(**more):
+        return layer_costs(network, pairs, ("cycles",), "xcup", Units(**more))["cycles"]
+
+    plain = cycles()
+    weight, both = cycles(kind="weight-serial"), cycles(kind="both-serial")
+    for column, bits in enumerate((2, 4)):
+        assert (weight[:, column] - 1).tolist() == (bits * (plain[:, column] - 1)).tolist()
+        assert (both[:, column] - 1).tolist() == (bits**2 * (plain[:, column] - 1)).tolist()
+    assert (cycles(count=2) - 1).tolist() == ((plain - 1) / 2).tolist(), "sums share out evenly"
+    assert (cycles(lanes=1024)[0] == [SUMS[0] + 1] * 2).all()
+    area = [layer_costs(network, pairs, ("lut",), "xcup", Units(count=n))["lut"] for n in (1, 3)]
+    assert (3 * area[0] == area[1]).all()
+    timed = layer_costs(network, pairs, ("latency",), "xcup", Units(mhz=250.0))["latency"]
+    assert timed == pytest.approx(plain / 250)
+    own = layer_costs(network, pairs, ("latency",), "ecp5", ROWS)["latency"]
+    clock = macloom.estimate(ROWS.design(network, network.multiplying[0], pairs[0]), "ecp5")
+    assert own[0, 0] == pytest.approx(plain[0, 0] / clock["clock"]["fmax_mhz"])
+    with pytest.raises(ValueError, match=r"needs a clock \(--mhz\), or is given in cycles"):
+        layer_costs(network, pairs, ("latency",), "gowin", Units(kind="both-serial"))
+    for wrong in ({"kind": "tile"}, {"kind": "both-serial", "structure": "rows"}):
+        with pytest.raises(ValueError, match="unit"):
+            Units(**wrong)
+
+
+def test_a_latency_is_a_budget_like_the_others(capsys):
+    words = ("allocate", *SMALL, "--unit", "weight-serial", "--json")
+    most = json.loads(run(capsys, *words, "--max-latency", 1e9))
+    cycles = most["totals"]["cycles"]
+    assert set(most["formats"].values()) == {"int4×uint4"}
+    less = json.loads(run(capsys, *words, "--max-latency", cycles - 1))
+    assert less["totals"]["cycles"] < cycles
+    assert less["loss"] > most["loss"]
+    micro = json.loads(run(capsys, *words, "--max-latency", f"{cycles / 100}us", "--mhz", 100))
+    assert micro["formats"] == most["formats"]
+    assert micro["totals"]["latency"] == pytest.approx(cycles / 100)
+    front = json.loads(run(capsys, *words, "--front", "cycles"))["front"]
+    assert len(front) >= 3
+    assert front[-1]["totals"]["cycles"] == cycles
+    both = ("--budget", "lut=100000", "--budget", f"bops={most['totals']['bops']}")
+    assert json.loads(run(capsys, *words, *both, "--max-latency", cycles))["formats"]
+    least = front[0]["totals"]["cycles"]
+    cases = [
+        (("--max-latency", 10), f"10 for cycles cannot be met: the least is {least:g}"),
+        (("--max-latency", "5 parsecs"), "a number of cycles, or a time such as 50us"),
+        (("--max-latency", 9, "--budget", "cycles=9"), "cycles has two"),
+        (("--front", "latency", "--target", "gowin"), "needs a clock"),
+        (("--front", "cycles", "--unit", "serial"), "must be one of dot"),
+        (("--front", "cycles", "--mhz", "0"), "above 0"),
+        (("--front", "energy"), "bitplane"),
+    ]
+    for words_of_case, expected in cases:
+        assert expected in refused(capsys, *words, *words_of_case), words_of_case
+    assert len(cases) == 7
 
 
 def test_products_of_activations_take_the_activation_format_twice_and_store_nothing():
