@@ -27,7 +27,7 @@ from costmodel.activity_planes import Statistics
 from costmodel.energy import constants
 from costmodel.model import estimate as area
 from hw.accumulators import AccumulatorKind
-from hw.design import Design, Grid, OutputStationaryArray
+from hw.design import Design, Grid, OutputStationaryArray, WeightStationaryArray
 from hw.target import Target
 
 __all__ = ["EnergyEstimate", "Statistics", "check_covered", "coefficients", "estimate"]
@@ -187,7 +187,11 @@ def _shell_per_cycle(
 
 def check_covered(design: Design, target: Target | None = None) -> None:
     """Raise ValueError if the formula does not cover a design, or has nothing for the target."""
-    kind = design.accumulator.kind
+    if isinstance(design, WeightStationaryArray):
+        raise ValueError(
+            f"the activity formula covers arrays whose sums stay, not {design.slug}: the nearest "
+            f"is an output-stationary array, or a dot of {design.lanes} lanes"
+        )
     what = None
     if design.kind not in ("mac", "dot", "array", "tile"):
         what = f"kind {design.kind}"

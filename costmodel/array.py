@@ -67,3 +67,11 @@ def _registers(plan: ArrayPlan, target: Coefficients) -> Cost:
             moved += whole * bits
             memories += -(-whole // SHIFT_REGISTER_DEPTH) * bits
     return Cost(sites=memories, ff=registers - moved)
+
+
+def register_chain(length: int, family: str) -> Cost:
+    """Return the cost of registers in a row, one bit wide and without a tap."""
+    if family != "xilinx" or length < SHORTEST_SHIFT_REGISTER:
+        return Cost(ff=length)
+    whole = length - (length > 16 and length % 16 == 1)
+    return Cost(sites=-(-whole // SHIFT_REGISTER_DEPTH), ff=length - whole)

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from costmodel import user
-from hw.design import Design
+from hw.design import Design, WeightStationaryArray
 from hw.target import Target
 
 FEWEST = 12
@@ -80,6 +80,8 @@ def expected(design: Design, target: Target, lut: float) -> Expected | None:
         outside = known.outside(design, lut)
         found = Expected(known.percentile_95, known.mean, known.designs, known.tool, outside)
     else:
+        if isinstance(design, WeightStationaryArray):
+            return None
         groups = _residuals().get(target.name, {})
         name = "floating" if design.is_floating else design.kind
         group = groups.get(name)

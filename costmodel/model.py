@@ -37,6 +37,7 @@ from costmodel.merged_window import (
 from costmodel.packed import pack, packed_chain
 from costmodel.products import lane_product
 from costmodel.rows import adder, sum_row
+from costmodel.stationary import stationary_shell
 from costmodel.user import corrected
 from costmodel.window import align, exponent_maximum, window_accumulate, window_lane
 from hw.design import Design
@@ -63,6 +64,7 @@ from hw.plan import (
     ProductPlan,
     ScalePlan,
     SignPair,
+    StationaryShell,
     SumRow,
     WindowAccumulatePlan,
     WindowLanePlan,
@@ -103,6 +105,7 @@ FORMULAS: Formulas = {
     FloatLanePlan: (("unpack", float_lane), ("product", lane_product)),
     FloatAccumulatePlan: (("floating accumulator", float_accumulate),),
     ScalePlan: (("scales", scale_sum),),
+    StationaryShell: (("array shell", stationary_shell),),
     PackedOperand: (("pack", pack),),
     PackedChain: (("DSP chain", packed_chain),),
     **BIT_HEAP_FORMULAS,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from costmodel import coefficients
-from costmodel.array import SHIFT_REGISTER_DEPTH, SHORTEST_SHIFT_REGISTER
+from costmodel.array import register_chain
 from costmodel.cost import Cost, total
 from costmodel.model import Estimate, estimate
 from hw.design import Design
@@ -55,11 +55,4 @@ def pipeline_registers(chains: Mapping[int, int], target: Target) -> Cost:
 
     """
     known = coefficients.load(target.name)
-    return total(_chain(length, known.family) * count for length, count in chains.items())
-
-
-def _chain(length: int, family: str) -> Cost:
-    if family != "xilinx" or length < SHORTEST_SHIFT_REGISTER:
-        return Cost(ff=length)
-    whole = length - (length > 16 and length % 16 == 1)
-    return Cost(sites=-(-whole // SHIFT_REGISTER_DEPTH), ff=length - whole)
+    return total(register_chain(length, known.family) * count for length, count in chains.items())

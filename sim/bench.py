@@ -25,6 +25,7 @@ from sim.drivers import ArrayDriver, ArraySegment, CoreDriver, Driver
 from sim.monitors import ArrayMonitor, CoreMonitor, Monitor
 from sim.ports import bit_strings, text_bits
 from sim.scoreboard import Scoreboard, port_values
+from sim.stationary_bench import StationaryDriver, StationaryMonitor, StationarySegment
 
 FOLDER = "MACLOOM_BENCH"
 PERIOD_NS = 4
@@ -71,7 +72,8 @@ async def check(dut: Any, index: int) -> None:
     board = Scoreboard([(name, width) for name, width in case["fields"]])
     folder = Path(os.environ[FOLDER])
     with np.load(folder / f"case{index}.npz") as data:
-        run = _check_array if case["kind"] == "array" else _check_core
+        checks = {"array": _check_array, "stationary": _check_stationary}
+        run = checks.get(case["kind"], _check_core)
         vectors, cycles = await run(dut, index, case, dict(data), board)
     result = {
         "name": case["name"],
@@ -105,7 +107,7 @@ async def _check_core(
 async def _check_array(
     dut: Any, index: int, case: dict[str, Any], data: dict[str, Any], board: Scoreboard
 ) -> tuple[int, int]:
-    segments, vectors = [], 0
+    segments = []
     linger = 2 * (case["rows"] + case["columns"]) + 4
     for i in range(case["segments"]):
         words, gaps, ready, due = (data[f"{key}{i}"] for key in ("words", "gap", "ready", "result"))
@@ -114,6 +116,35 @@ async def _check_array(
     monitor = ArrayMonitor(case["latency_cycles"])
     patience = PATIENCE_CYCLES * (case["rows"] + case["columns"])
     cycles = await play(dut, index, ArrayDriver(segments, patience), monitor)
+    return _judge(case, data, board, monitor), cycles
+
+
+async def _check_stationary(
+    dut: Any, index: int, case: dict[str, Any], data: dict[str, Any], board: Scoreboard
+) -> tuple[int, int]:
+    segments = []
+    patience = PATIENCE_CYCLES * (case["rows"] + case["columns"])
+    for i in range(case["segments"]):
+        keys = ("weight_gap", "gap", "ready", "result")
+        weight_gaps, gaps, ready, due = (data[f"{key}{i}"].tolist() for key in keys)
+        texts = [bit_strings(data[f"{key}{i}"]) for key in ("weights", "words")]
+        linger = 2 * case["latency_cycles"] + 4
+        segments.append(
+            StationarySegment(texts[0], texts[1], weight_gaps, gaps, ready, len(due), linger)
+        )
+    monitor = StationaryMonitor(case["latency_cycles"], case["rows"])
+    cycles = await play(dut, index, StationaryDriver(segments, patience), monitor)
+    return _judge(case, data, board, monitor), cycles
+
+
+def _judge(
+    case: dict[str, Any],
+    data: dict[str, Any],
+    board: Scoreboard,
+    monitor: ArrayMonitor | StationaryMonitor,
+) -> int:
+    """Compare what each segment delivered; return the number of result words."""
+    vectors = 0
     width = sum(width for _, width in case["fields"])
     for i, seen in enumerate(monitor.segments):
         compared = text_bits(seen, width)
@@ -121,4 +152,4 @@ async def _check_array(
         vectors += min(len(compared), len(data[f"result{i}"])) * case["columns"]
     for fault in monitor.faults:
         board.fault(fault)
-    return vectors, cycles
+    return vectors

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hw.design import Design, OutputStationaryArray
+from hw.design import Design, OutputStationaryArray, WeightStationaryArray
 from hw.foreign import ForeignRtl, Port
 from sim.harness import Case
 from sim.ports import input_layout, output_layout
@@ -104,6 +104,11 @@ def wrap(
         If Yosys (pyosys) is missing.
 
     """
+    if isinstance(design, WeightStationaryArray):
+        raise ValueError(
+            f"somebody else's RTL runs as a mac, dot, tile or output-stationary array, not "
+            f"{design.slug}: a column of it is a dot of {design.lanes} lanes"
+        )
     wrapper = _Adapter(design, rtl, pins, rtl.ports(), latency_cycles)
     wrapper.check()
     return wrapper.case()

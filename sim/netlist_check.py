@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hw import yosys
-from hw.design import Design, OutputStationaryArray, from_record
+from hw.design import Design, OutputStationaryArray, WeightStationaryArray, from_record
 from hw.rtl import Emitted
 from sim.expected import Model, core_response, core_words
 from sim.golden.vector import run_steps
@@ -76,6 +76,11 @@ def check_netlist(
     """Compare a netlist with the golden model of a design; parameters and errors as `check`."""
     if isinstance(design, OutputStationaryArray):
         raise ValueError(f"of an array the cell is checked, a mac; not the whole {design.slug}")
+    if isinstance(design, WeightStationaryArray):
+        raise ValueError(
+            f"of an array a column is checked, a dot of {design.lanes} lanes; not the whole "
+            f"{design.slug}"
+        )
     if vectors < 1:
         raise ValueError(f"a check needs at least one vector, not {vectors}")
     start = time.perf_counter()

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.design import Design, Grid, OutputStationaryArray, SerialDesign
+from hw.design import Design, Grid, OutputStationaryArray, SerialDesign, WeightStationaryArray
 
 Bits = NDArray[np.uint8]
 """Matrix of zeros and ones: one word per row, highest bit first."""
@@ -60,7 +60,7 @@ class Layout:
 def operand_words(design: Design) -> tuple[int, int]:
     """Return how many codes a step brings, scales included: (weights, activations)."""
     if isinstance(design, Grid):
-        return design.columns * design.lanes, design.rows * design.lanes
+        return design.columns * design.lane_count, design.rows * design.lane_count
     return design.operand_codes, design.operand_codes
 
 
@@ -70,6 +70,9 @@ def input_layout(design: Design) -> Layout:
         return Layout(tuple(Field(name, width) for name, width in design.input_fields))
     if isinstance(design, OutputStationaryArray):
         names = ["rst", "result_ready", "operands_valid", "operands_last"]
+    elif isinstance(design, WeightStationaryArray):
+        names = ["rst", "result_ready", "operands_valid", "operands_swap", "operands_last"]
+        names.append("weights_valid")
     else:
         names = ["rst", "valid", "last"]
     weights, activations = operand_words(design)
@@ -82,12 +85,17 @@ def input_layout(design: Design) -> Layout:
 
 
 def output_layout(design: Design) -> Layout:
-    """Return the outputs of a design; the first three of an array are its handshake."""
+    """Return the outputs of a design; the first of an array are its handshakes."""
     if isinstance(design, SerialDesign):
         return Layout(tuple(Field(name, width) for name, width in design.output_fields))
     if isinstance(design, OutputStationaryArray):
         copies, prefix = design.columns, "result_"
         fields = [Field("operands_ready", 1), Field("result_valid", 1), Field("result_last", 1)]
+        fields.append(Field("result", design.accumulator_bits * copies))
+    elif isinstance(design, WeightStationaryArray):
+        copies, prefix = design.columns, "result_"
+        fields = [Field(f"{name}_ready", 1) for name in ("operands", "weights")]
+        fields.append(Field("result_valid", 1))
         fields.append(Field("result", design.accumulator_bits * copies))
     else:
         copies, prefix = design.cores, ""

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from hw.design import OutputStationaryArray, SerialDesign
-from sim import cycles, simulators, toolchain
+from hw.design import OutputStationaryArray, SerialDesign, WeightStationaryArray
+from sim import cycles, simulators, stationary, toolchain
 from sim.expected import Model, array_response, array_words, core_response, core_words
 from sim.golden.vector import run_steps
 from sim.harness import Case, harness, read_case
@@ -176,6 +176,9 @@ class _Shard:
             arrays, segments = self._prepare_array(case, design, model)
             entry |= {"segments": segments, "rows": design.rows, "columns": design.columns}
             entry["fields"] = fields[2:]
+        elif isinstance(design, WeightStationaryArray):
+            arrays, told = stationary.prepared(design, self.vectors, self.seed, model)
+            entry |= told | {"fields": fields[3:]}
         else:
             if isinstance(design, SerialDesign):
                 arrays, entry["vectors"], entry["exhaustive"] = self._prepare_cycles(design)

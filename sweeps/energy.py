@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from costmodel.energy import Energy, Rates, price
-from hw.design import Design, OutputStationaryArray, from_record
+from hw.design import Design, OutputStationaryArray, WeightStationaryArray, from_record
 from hw.rtl import Emitted
 from sim.netlist import Activity, Netlist, netlist_of
 from sim.netlist_check import port_words
@@ -62,6 +62,11 @@ def measure(emitted: Emitted, stream: OperandStream, target: str = "") -> Measur
 
     """
     design = from_record(emitted.record["design"])
+    if isinstance(design, WeightStationaryArray):
+        raise ValueError(
+            f"operand streams keep no weights, so the energy of {design.slug} is not known: "
+            f"the nearest is an output-stationary array, or a dot of {design.lanes} lanes"
+        )
     netlist = netlist_of(emitted, target)
     rows = _rows(design, input_layout(design), stream)
     streams = len(stream.last)

@@ -23,6 +23,7 @@ from hw.design.bitmod import BitmodPe
 from hw.design.bitmod_tile import BitmodTile
 from hw.design.bitplane import ORGANISATIONS, BitPlane
 from hw.design.kinds import (
+    DATAFLOWS,
     KINDS,
     BroadcastTile,
     DotProduct,
@@ -30,6 +31,7 @@ from hw.design.kinds import (
     Mac,
     MxDotProduct,
     OutputStationaryArray,
+    WeightStationaryArray,
 )
 from hw.design.operands import (
     OPERAND_SPECIALS,
@@ -44,6 +46,7 @@ from hw.design.record import from_record
 from hw.design.serial import SerialDesign
 
 __all__ = [
+    "DATAFLOWS",
     "DEFAULT_ACCUMULATOR",
     "DSP_STRUCTURES",
     "KINDS",
@@ -69,6 +72,7 @@ __all__ = [
     "MxDotProduct",
     "OutputStationaryArray",
     "SerialDesign",
+    "WeightStationaryArray",
     "from_record",
     "is_signs",
     "largest_shift",

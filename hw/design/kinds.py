@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from hw.accumulators import AccumulatorMode
+from hw.accumulators import MAXIMUM_ACCUMULATOR_BITS, AccumulatorMode
 from hw.design.base import MAXIMUM_LANES, MAXIMUM_SIDE, Design
 from hw.design.bitmod import BitmodPe
 from hw.design.bitmod_tile import BitmodTile
 from hw.design.bitplane import BitPlane
 from hw.design.checks import within
 from hw.design.memory import Memory
+
+OUTPUT_STATIONARY, WEIGHT_STATIONARY = "output-stationary", "weight-stationary"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ class OutputStationaryArray(Grid):
     """
 
     kind: ClassVar[str] = "array"
+    dataflow: ClassVar[str] = OUTPUT_STATIONARY
 
     def __post_init__(self) -> None:
         """Refuse pipeline stages: the cells pass operands on from register to register."""
@@ -140,6 +143,57 @@ class OutputStationaryArray(Grid):
                 f"pipeline stages are for mac, dot and tile; an array has none, not {self.pipeline}"
             )
         Grid.__post_init__(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightStationaryArray(Grid):
+    """Systolic array: each of rows × columns cells keeps `lane_count` weights, sums flow down.
+
+    A tile of weights is ``w[k][c]`` for ``rows · lane_count`` k, of which row r keeps those from
+    ``r · lane_count`` on. A beat brings one activation per k; column c then adds
+    ``Σ_k a[k]·w[k][c]`` to its sum, in an accumulator below the last row: `hw.design` says what a
+    sum is, one column being a dot product of `lanes`. So a sum can go through several tiles of
+    weights. While one tile is at work the next is loaded.
+    """
+
+    kind: ClassVar[str] = "array"
+    dataflow: ClassVar[str] = WEIGHT_STATIONARY
+
+    def __post_init__(self) -> None:
+        """Reject accumulators for which a partial sum cannot flow from row to row."""
+        Grid.__post_init__(self)
+        if self.is_window or self.is_floating:
+            bits = self.product_bits + (self.lanes - 1).bit_length()
+            fits = bits <= MAXIMUM_ACCUMULATOR_BITS
+            nearest = f"exact:{self.lanes}" if fits else f"wrap:{MAXIMUM_ACCUMULATOR_BITS}"
+            raise ValueError(
+                f"partial sums of a weight-stationary array are exact, so its accumulator is "
+                f"exact, wrap or saturate, not {self.accumulator}: the nearest is {nearest}"
+            )
+
+    @property
+    def lanes(self) -> int:
+        """Products per accumulator and step: those of a whole column."""
+        return self.rows * self.lane_count
+
+    @property
+    def cores(self) -> int:
+        """Accumulators: one below each column."""
+        return self.columns
+
+    @property
+    def size_slug(self) -> str:
+        """Kind, sides, lanes (if more than one) and ``ws``, as in ``array4x4_ws``."""
+        lanes = f"x{self.lane_count}" if self.lane_count > 1 else ""
+        return f"{self.kind}{self.rows}x{self.columns}{lanes}_ws"
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the design as plain JSON values; `from_record` gives it back."""
+        return Grid.to_record(self) | {"dataflow": self.dataflow}
+
+    def _size_record(self) -> dict[str, int]:
+        sides = {"rows": self.rows, "columns": self.columns}
+        return sides | ({"lanes": self.lane_count} if self.lane_count > 1 else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,3 +219,8 @@ _CLASSES = (
     Memory,
 )
 KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}
+
+DATAFLOWS: dict[str, type[Grid]] = {
+    c.dataflow: c for c in (OutputStationaryArray, WeightStationaryArray)
+}
+"""Arrays by what stays in their cells; the first is meant where nothing is said."""

@@ -9,7 +9,7 @@ from typing import Any
 from hw.accumulators import Accumulator, AccumulatorKind, parse_accumulator
 from hw.design.base import Design
 from hw.design.checks import one_of, whole
-from hw.design.kinds import KINDS
+from hw.design.kinds import DATAFLOWS, KINDS, OUTPUT_STATIONARY
 from hw.design.serial import SerialDesign
 from hw.formats import FixedFormat, Format, parse_element
 
@@ -21,6 +21,7 @@ _SIZE_KEYS = {
     "array": _GRID_KEYS,
     "tile": _GRID_KEYS,
 }
+_CHOICE_KEYS = {"array": ("dataflow",)}
 _COMMON_KEYS = (
     *("kind", "weight", "activation", "accumulator", "specials", "structure", "pipeline"),
 )
@@ -47,7 +48,11 @@ def from_record(record: Mapping[str, Any]) -> Design:
     if issubclass(own, SerialDesign):
         _check_keys(record, ("kind", *own.keys))
         return own.from_keys(record)
-    _check_keys(record, (*_COMMON_KEYS, *_SIZE_KEYS[kind]))
+    _check_keys(record, (*_COMMON_KEYS, *_SIZE_KEYS[kind], *_CHOICE_KEYS.get(kind, ())))
+    if kind == "array":
+        dataflow = record.get("dataflow") or OUTPUT_STATIONARY
+        one_of("dataflow", dataflow, tuple(DATAFLOWS))
+        own = DATAFLOWS[dataflow]
     if record.get("weight") is None:
         raise ValueError("design needs a weight format")
     sizes = {
@@ -62,12 +67,12 @@ def from_record(record: Mapping[str, Any]) -> Design:
     }
     if record.get("pipeline") is not None:
         settings["pipeline"] = whole("pipeline", record["pipeline"])
-    usual = KINDS[kind].default_accumulator
+    usual = own.default_accumulator
     accumulator = parse_accumulator(str(record.get("accumulator") or usual))
     if isinstance(accumulator, FixedFormat):
         accumulator = _fixed_accumulator(accumulator, weight, activation)
     operands: dict[str, Any] = {"weight": weight, "activation": activation, **settings, **sizes}
-    return KINDS[kind](accumulator=accumulator, **operands)
+    return own(accumulator=accumulator, **operands)
 
 
 def _check_keys(record: Mapping[str, Any], allowed: tuple[str, ...]) -> None:

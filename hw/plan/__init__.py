@@ -2,7 +2,7 @@
 
 from hw.plan.accumulate import AccumulatePlan
 from hw.plan.compressor import CompressorCorePlan, CompressorPlan
-from hw.plan.core import ArrayPlan, CorePlan, Plan, SignPair, plan
+from hw.plan.core import ArrayPlan, CorePlan, Plan, plan
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, ScalePlan
 from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan, LeftLevel, RightLevel
@@ -14,12 +14,14 @@ from hw.plan.merged import (
     MergedRow,
 )
 from hw.plan.merged_window import MaximumPlan, MergedWindowAccumulatePlan, MergedWindowLanePlan
-from hw.plan.operand import OperandPlan, classes
+from hw.plan.operand import OperandPlan, classes, gated_apart
 from hw.plan.packed import PackedOperand, Packing
 from hw.plan.packed_tile import PackedCell, PackedChain, PackedTilePlan, plan_packed
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
 from hw.plan.selection import SignSelection
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
+from hw.plan.signs import SignPair
+from hw.plan.stationary import StationaryCell, StationaryPlan, StationaryShell
 from hw.plan.sums import Sign, SumRow, SumTree, Word
 from hw.plan.tree import AdderRow, TreePlan
 from hw.plan.window import (
@@ -74,6 +76,9 @@ __all__ = [
     "Sign",
     "SignPair",
     "SignSelection",
+    "StationaryCell",
+    "StationaryPlan",
+    "StationaryShell",
     "SumRow",
     "SumTree",
     "TreePlan",
@@ -81,6 +86,7 @@ __all__ = [
     "WindowLanePlan",
     "Word",
     "classes",
+    "gated_apart",
     "plan",
     "plan_packed",
     "structures",

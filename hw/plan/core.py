@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorKind
-from hw.design import Design, OutputStationaryArray, SerialDesign
+from hw.design import Design, OutputStationaryArray, SerialDesign, WeightStationaryArray
 from hw.plan.accumulate import AccumulatePlan
 from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
 from hw.plan.baugh_wooley import why_no_heap
@@ -34,8 +34,9 @@ from hw.plan.packed_tile import PackedTilePlan, plan_packed
 from hw.plan.product import Bounds
 from hw.plan.serial import SerialCorePlan
 from hw.plan.serial_kinds import plan_serial
-from hw.plan.signs import pair_sums
-from hw.plan.sums import Sign, SumTree, Word, plan_sums
+from hw.plan.signs import SignPair, plan_adding
+from hw.plan.stationary import plan_stationary
+from hw.plan.sums import SumTree, Word
 from hw.plan.tree import TreePlan, plan_tree
 from hw.plan.window import (
     AlignPlan,
@@ -86,11 +87,6 @@ class CorePlan:
             found[FlagTree(len(self.lane.flags), self.lanes)] += 1
         found.update(self.tree.parts())
         return +found
-
-
-@dataclass(frozen=True, slots=True)
-class SignPair:
-    """Signs of two products, each the exclusive or of two bits, in one LUT6_2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +162,8 @@ class Plan:
     target
         The technology.
     core
-        One accumulation core; an array repeats it `cores` times. Or a whole packed tile or serial
-        design.
+        One accumulation core; an array repeats it `cores` times. Or a whole packed tile,
+        weight-stationary array or serial design.
     array
         The shell of an array, else None.
 
@@ -237,6 +233,8 @@ def plan(design: Design, target: Target) -> Plan:
             f"on {target.label}; "
             f"one of {', '.join(known)} can"
         )
+    if isinstance(design, WeightStationaryArray):
+        return Plan(design, target, plan_stationary(design, target), None)
     core: CorePlan | FloatCorePlan | CompressorCorePlan | HeapCorePlan
     if design.is_floating:
         core = plan_float_core(design, target, isinstance(design, OutputStationaryArray))
@@ -284,7 +282,7 @@ def _plan_core(design: Design, target: Target) -> CorePlan | CompressorCorePlan 
     if design.structure == "merged":
         return _plan_merged(design, target, on_last)
     plain = plan_lane(design, target)
-    adding, words = _plan_adding(lanes, plain.word, target)
+    adding, words = plan_adding(lanes, plain.word, target)
     kept = AccumulatePlan(
         design.accumulator.kind,
         design.accumulator_bits,
@@ -298,21 +296,6 @@ def _plan_core(design: Design, target: Target) -> CorePlan | CompressorCorePlan 
     return CorePlan(lanes, plain, None, adding, kept)
 
 
-def _plan_adding(
-    lanes: int, word: Word, target: Target
-) -> tuple[TreePlan | SumTree, tuple[Word, ...]]:
-    """Return the tree over lanes of equal words and what it leaves for the accumulator."""
-    if target.primitives:
-        sums = plan_sums(lanes, word)
-        return sums, sums.words
-    if word.sign is Sign.CARRY:
-        sums = pair_sums(lanes, word)
-        return sums, sums.words
-    relative = word.sign is Sign.NEGATE
-    tree = plan_tree(lanes, word.bounds, relative)
-    return tree, (Word.negated(tree.bounds) if relative else Word.plain(tree.bounds),)
-
-
 def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
     """Return the core of a merged design; one lane is added by the accumulator's own row."""
     lane = plan_merged_lane(design, target)
@@ -323,7 +306,7 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
         )
         return CorePlan(1, lane, None, TreePlan((), lane.bounds), merged)
     chain = plan_chains(design, lane)
-    tree, words = _plan_adding(len(chain.chains), Word.plain(chain.bounds), target)
+    tree, words = plan_adding(len(chain.chains), Word.plain(chain.bounds), target)
     kept = AccumulatePlan(kind, bits, words, design.flags, on_last, lean=target.primitives)
     return CorePlan(design.lanes, lane, None, tree, kept, chain)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hw.design import Design
+from hw.design import Design, WeightStationaryArray
 from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
 from hw.plan.baugh_wooley import why_no_heap
 from hw.plan.compressor import can_compress
@@ -113,6 +113,8 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
         known.append("dsp")
     if target is not None and target.lut_inputs >= TABLE_INPUTS and _can_merge(design):
         known.append("merged")
+    if isinstance(design, WeightStationaryArray):
+        return tuple(known)  # the others end in an accumulator
     if target is not None and can_compress(design, target):
         known.append("compressor")
     if target is not None and can_pack(design, target):

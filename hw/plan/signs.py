@@ -5,8 +5,17 @@ See `hw.plan.selection`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hw.plan.operand import OperandPlan
-from hw.plan.sums import Sign, SumRow, SumTree, Word
+from hw.plan.sums import Sign, SumRow, SumTree, Word, plan_sums
+from hw.plan.tree import TreePlan, plan_tree
+from hw.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class SignPair:
+    """Signs of two products, each the exclusive or of two bits, in one LUT6_2."""
 
 
 def signs_and_integer(
@@ -36,3 +45,18 @@ def pair_sums(lanes: int, word: Word) -> SumTree:
     assert word.sign is Sign.CARRY
     (root, total), *_ = level
     return SumTree(lanes, tuple(rows), (root,), (total,))
+
+
+def plan_adding(
+    lanes: int, word: Word, target: Target
+) -> tuple[TreePlan | SumTree, tuple[Word, ...]]:
+    """Return the tree over lanes of equal words and what it leaves for the accumulator."""
+    if target.primitives:
+        sums = plan_sums(lanes, word)
+        return sums, sums.words
+    if word.sign is Sign.CARRY:
+        sums = pair_sums(lanes, word)
+        return sums, sums.words
+    relative = word.sign is Sign.NEGATE
+    tree = plan_tree(lanes, word.bounds, relative)
+    return tree, (Word.negated(tree.bounds) if relative else Word.plain(tree.bounds),)

@@ -13,13 +13,14 @@ from amaranth.lib.wiring import In, Out
 
 from hw.design import BroadcastTile, Design
 from hw.pipeline import insert, stages_for
-from hw.plan import PackedTilePlan, Plan, plan
+from hw.plan import PackedTilePlan, Plan, StationaryPlan, plan
 from hw.plan.serial import SerialCorePlan
 from hw.rtl.array import SystolicArray
 from hw.rtl.cores import core_of
 from hw.rtl.library import Library
 from hw.rtl.packed import PackedTile
 from hw.rtl.serial_kinds import build_serial
+from hw.rtl.stationary import FlatStationaryArray, StationaryArray
 from hw.rtl.tile import Tile
 from hw.rtl.xilinx import models
 from hw.target import Target
@@ -101,11 +102,20 @@ def build(hardware_plan: Plan) -> wiring.Component:
         return SystolicArray(hardware_plan)
     if isinstance(hardware_plan.core, PackedTilePlan):
         return PackedTile(hardware_plan)
+    if isinstance(hardware_plan.core, StationaryPlan):
+        return StationaryArray(hardware_plan.core)
     if isinstance(hardware_plan.core, SerialCorePlan):
         return build_serial(hardware_plan.core)
     if isinstance(hardware_plan.design, BroadcastTile):
         return Tile(hardware_plan)
     return core_of(hardware_plan.core)
+
+
+def _flat(hardware_plan: Plan) -> wiring.Component:
+    """Return the component with plain ports."""
+    if isinstance(hardware_plan.core, StationaryPlan):
+        return FlatStationaryArray(hardware_plan.core)
+    return FlatArray(hardware_plan) if hardware_plan.array else build(hardware_plan)
 
 
 class _Stages:
@@ -141,7 +151,7 @@ def netlist(design: Design, target: Target) -> tuple[dict[str, Any], str]:
 
     plain = replace(design, pipeline=0)
     hardware_plan = plan(plain, target)
-    flat = FlatArray(hardware_plan) if hardware_plan.array else build(hardware_plan)
+    flat = _flat(hardware_plan)
     library = Library(f"{plain.slug}_", target.primitives)
     text = library.convert(flat, plain.slug)
     found: list[dict[str, Any]] = []
@@ -192,7 +202,7 @@ def emit(design: Design, target: Target) -> Emitted:
     from hw.yosys import clean_verilog
 
     hardware_plan = plan(design, target)
-    flat = FlatArray(hardware_plan) if hardware_plan.array else build(hardware_plan)
+    flat = _flat(hardware_plan)
     top = design.slug
     library = Library(f"{top}_", target.primitives)
     text = library.convert(flat, top)
