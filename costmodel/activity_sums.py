@@ -125,13 +125,20 @@ def _add(
 
 def chain_sums(tally: Tally, plan: ChainPlan, lanes: list[Addend]) -> list[Addend]:
     """Return the sums of merged rows."""
-    sums, number = [], 0
-    for chain in plan.chains:
+    sums = []
+    for number, chain in enumerate(plan.chains):
         before: list[Plane] = []
-        for row in chain:
+        counted: dict[str, Plane] = {}
+        for place, row in enumerate(chain):
+            lane = lanes[number * len(chain) + place]
             previous = extended(before, row.width, True) if row.previous else []
-            before = merged_row(tally, "merged row", row, previous, lanes[number])
-            number += 1
+            before = merged_row(tally, "merged row", row, previous, lane)
+            if row.carries:
+                *before, carry = before
+                counted |= {f"c{place}": carry, f"s{place}": lane.nets["s"]}
+        if plan.count is not None:
+            nets = run_cells(tally, "carry count", plan.count.netlist, counted)
+            before += [nets[f"n{i}"] for i in range(plan.count.bits)]
         sums.append(Addend(tuple(before)))
     return sums
 
@@ -139,10 +146,10 @@ def chain_sums(tally: Tally, plan: ChainPlan, lanes: list[Addend]) -> list[Adden
 def merged_row(
     tally: Tally, name: str, row: MergedRow, previous: Sequence[Plane], lane: Addend
 ) -> list[Plane]:
-    """Return ``previous ± placed product``."""
+    """Return ``previous ± placed product``, and above it the carry if that leaves the row."""
     inputs = lane.nets | {f"p{i}": plane for i, plane in enumerate(previous)}
     nets = run_cells(tally, name, row.netlist, inputs)
-    return [nets[f"t{i}"] for i in range(row.width)]
+    return [nets[f"t{i}"] for i in range(row.width)] + [nets["co"]] * row.carries
 
 
 def accumulated(
@@ -171,8 +178,8 @@ def accumulated(
         tally.put("register/registers/ends", SHOWN * plan.bits / given.steps)
     else:
         tally.add("register/registers/total", sums[: plan.bits])
-    tally.put("register/registers/ends", 2 / given.steps)
-    tally.put("accumulator/logic/control", 2 / given.steps)
+        tally.put("register/registers/ends", 2 / given.steps)
+        tally.put("accumulator/logic/control", 2 / given.steps)
     return sums
 
 
