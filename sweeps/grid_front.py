@@ -1,9 +1,10 @@
 """Floor 4. The front of millions of designs: a grid's estimates joined with a network's losses.
 
-Costs come chunk by chunk from `costmodel.grid`, each point's loss from its pair of formats; what a
-chunk's points do not dominate joins the front so far. Memory holds a chunk and the front, however
-many points there are, and the front is that of all points together: a point dominated in its chunk
-is dominated for good.
+Costs come chunk by chunk from `costmodel.grid`, each point's loss from its pair of formats. As soon
+as so many wait as there are on the front so far, and a few chunks' at least, the front of both is
+taken: often enough that memory holds a few chunks and the front, however many points there are, and
+so seldom that a point is looked at a few times only, however long the front is. A point dominated
+among some is dominated for good.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ PER_PRODUCT = "_per_product"
 OBJECTIVES = (LOSS, PRODUCTS, *COUNTS, *(f"{name}{PER_PRODUCT}" for name in COUNTS))
 """What may be an objective: the loss, products per step (more is better), counts of the whole
 design, and counts per product of a step; and columns asked for beside (`extras`), the same way."""
+
+_AT_LEAST = 1 << 17
+"""Points that wait before they are reduced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +103,26 @@ def front_of_grid(
     best = np.empty((0, len(objectives)))
     numbers = np.empty(0, dtype=np.int64)
     points = 0
+    waiting: list[tuple[Values, Numbers]] = []
     for chunk in table.chunks(chunk_points, extras):
         costs = _costs(chunk, by_core, objectives)
-        kept = np.sort(front(costs))
+        waiting.append((costs, np.arange(points, points + len(costs))))
         points += len(costs)
-        best = np.concatenate([best, costs[kept]])
-        numbers = np.concatenate([numbers, kept + chunk.start])
-        kept = np.sort(front(best))
-        best, numbers = best[kept], numbers[kept]
+        if sum(len(few) for few, _ in waiting) >= max(len(best), _AT_LEAST):
+            best, numbers = _reduced([(best, numbers), *waiting])
+            waiting = []
+    best, numbers = _reduced([(best, numbers), *waiting])
     order = np.lexsort(best.T)
     seconds = time.perf_counter() - start
     return GridFront(numbers[order], best[order], tuple(objectives), points, seconds)
+
+
+def _reduced(parts: Sequence[tuple[Values, Numbers]]) -> tuple[Values, Numbers]:
+    """Return the front of all parts together, by number."""
+    costs = np.concatenate([part for part, _ in parts])
+    numbers = np.concatenate([part for _, part in parts])
+    kept = np.sort(front(costs))
+    return costs[kept], numbers[kept]
 
 
 def _losses_of_cores(table: Table, losses: Mapping[tuple[Format, Format], float]) -> Values:

@@ -4,21 +4,30 @@ A point is dominated if another is no worse in every objective and better in one
 are equal in all objectives only the first is kept, so that a front names each trade-off once.
 
 Most points of a large set are dominated by a few good ones; these go first (pivots). The rest is
-sorted by the first objective, whereupon nothing can be dominated by what comes after it: two
-objectives need one running minimum, more are compared block by block with the front so far.
+sorted by the first objective, whereupon nothing can be dominated by what comes after it. Two
+objectives need one running minimum. Three go block by block: a staircase of the other two keeps
+what all blocks before have reached, and within a block halves are compared (`sweeps.dominance`).
+Four are halved by the first objective: the front of the earlier half drops what it dominates of the
+later, of which the front is then taken.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
+from sweeps.dominance import covered_by, covered_by_earlier, new_minima, rising
+
 FEWEST_OBJECTIVES, MOST_OBJECTIVES = 2, 4
 _SAMPLE = 2048
+_CANDIDATES = 128
 _PIVOTS = 24
 _SMALL = 4096
-_BLOCK = 256
-_WORTHWHILE = 0.02
+_BLOCK = 8192
+_LEAF = 256
+_WORTHWHILE = 0.2
 """Pivots go on while each removes at least this share of what is left."""
 
 Costs = npt.NDArray[np.float64]
@@ -44,6 +53,40 @@ def non_dominated(costs: npt.ArrayLike) -> Mask:
         For another shape, or NaN.
 
     """
+    columns = _checked(costs)
+    mask = np.zeros(columns.shape[1], dtype=bool)
+    mask[front_of(columns)] = True
+    return mask
+
+
+def front(costs: npt.ArrayLike) -> Numbers:
+    """Numbers of the non-dominated points in lexicographic order; parameters, errors as above."""
+    return front_of(_checked(costs))
+
+
+def front_of(columns: Costs) -> Numbers:
+    """As `front`, for a checked array (objective, point)."""
+    left, numbers = _after_pivots(columns)
+    if not len(numbers):
+        return numbers
+    if len(left) == 2:
+        return numbers[_front_of_two(left)]
+    if np.isposinf(left.max()):  # which stands for no value at all in `sweeps.dominance`
+        left = np.array([_dense_ranks(row) for row in left], dtype=np.float64)
+    order = _lexicographic(left)
+    find = _front_of_three if len(left) == 3 else _front_of_four
+    return numbers[order[find(_taken(left, order))]]
+
+
+def _taken(columns: Costs, numbers: Numbers) -> Costs:
+    """The columns of some points; row by row, which NumPy does several times as fast."""
+    taken = np.empty((len(columns), len(numbers)))
+    for row, column in zip(taken, columns, strict=True):
+        np.take(column, numbers, out=row)
+    return taken
+
+
+def _checked(costs: npt.ArrayLike) -> Costs:
     table = np.asarray(costs, dtype=np.float64)
     if table.ndim != 2 or not FEWEST_OBJECTIVES <= table.shape[1] <= MOST_OBJECTIVES:
         raise ValueError(
@@ -54,26 +97,7 @@ def non_dominated(costs: npt.ArrayLike) -> Mask:
     if np.isnan(columns.min(initial=np.inf)):
         point = int(np.isnan(table).any(axis=1).argmax())
         raise ValueError(f"an objective must be a number, point {point} has NaN")
-    mask = np.zeros(len(table), dtype=bool)
-    mask[front_of(columns)] = True
-    return mask
-
-
-def front(costs: npt.ArrayLike) -> Numbers:
-    """Numbers of the non-dominated points, rising in the first objective; errors as above."""
-    table = np.asarray(costs, dtype=np.float64)
-    chosen = np.flatnonzero(non_dominated(table))
-    return chosen[np.lexsort(table[chosen].T[::-1])]
-
-
-def front_of(columns: Costs) -> Numbers:
-    """As `front`, in no order, for a checked array (objective, point)."""
-    left, numbers = _after_pivots(columns)
-    order = np.lexsort(left[::-1]) if left.shape[0] > 2 else _order_of_two(left)
-    rows, numbers = left[:, order], numbers[order]
-    if left.shape[0] == 2:
-        return numbers[_rising_front(rows)]
-    return numbers[_front_by_blocks(rows)]
+    return columns
 
 
 def _after_pivots(columns: Costs) -> tuple[Costs, Numbers]:
@@ -92,74 +116,105 @@ def _after_pivots(columns: Costs) -> tuple[Costs, Numbers]:
         kept = np.flatnonzero(keep)
         if len(kept) > (1 - _WORTHWHILE) * columns.shape[1]:
             break
-        columns, numbers = columns[:, kept], numbers[kept]
+        columns, numbers = _taken(columns, kept), numbers[kept]
     return columns, numbers
 
 
 def _pivots(sample: Costs) -> Costs:
     """The points of a sample's front that dominate most of it, best first; (pivot, objective)."""
     best = sample[:, front_of(sample)]
+    best = best[:, :: -(-best.shape[1] // _CANDIDATES)]
     power = (best[:, :, None] <= sample[:, None, :]).all(axis=0).sum(axis=1)
     return best[:, np.argsort(-power, kind="stable")[:_PIVOTS]].T
 
 
-def _order_of_two(columns: Costs) -> Numbers:
-    """Order by the first objective, then the second, then the number, as `lexsort` but faster."""
-    order = np.argsort(columns[0], kind="stable")
-    first = columns[0, order]
-    if (first[1:] == first[:-1]).any():
-        return np.lexsort(columns[::-1])
-    return order
+def _lexicographic(columns: Costs) -> Numbers:
+    """Order by the first objective, then the next; of equal points only the first is there."""
+    order = np.argsort(columns[0])
+    first = columns[0][order]
+    same = first[1:] == first[:-1]
+    if not same.any():
+        return order
+    key, size = np.zeros(len(order), dtype=np.int64), 1
+    for column in columns:
+        ranks = _dense_ranks(column)
+        several = int(ranks.max()) + 1
+        size *= several
+        if size >= 1 << 62:
+            return np.lexsort(columns[::-1])
+        key = key * several + ranks
+    order = np.argsort(key)
+    return np.minimum.reduceat(order, _starts(key[order]))
 
 
-def _rising_front(rows: Costs) -> Numbers:
-    """The front of two objectives in lexicographic order: each new minimum of the second."""
-    least = np.minimum.accumulate(rows[1])
-    new = np.empty(len(least), dtype=bool)
-    new[:1] = True
-    new[1:] = least[1:] < least[:-1]
-    return np.flatnonzero(new)
+def _dense_ranks(values: Costs) -> Numbers:
+    """The place of each value among the distinct ones."""
+    order = np.argsort(values)
+    found = values[order]
+    ranks = np.empty(len(values), dtype=np.intp)
+    ranks[order] = np.cumsum(np.r_[False, found[1:] != found[:-1]])
+    return ranks
 
 
-def _front_by_blocks(rows: Costs) -> Numbers:
-    """The front of points in lexicographic order, compared with the front so far and each other."""
-    chosen: list[Numbers] = []
-    best = np.empty((rows.shape[0] - 1, 0))
-    for start in range(0, rows.shape[1], _BLOCK):
-        block = rows[1:, start : start + _BLOCK]
-        alive = np.flatnonzero(~_covered(best, block))
-        block = block[:, alive]
-        alive = alive[~_covered_by_earlier(block)]
-        chosen.append(alive + start)
-        best = _lower_edge(np.concatenate([best, rows[1:, alive + start]], axis=1))
-    return np.concatenate(chosen) if chosen else np.empty(0, dtype=np.intp)
+def _starts(rising: npt.NDArray[Any]) -> Numbers:
+    """Where runs of equal values begin in a sorted sequence that has at least one."""
+    return np.flatnonzero(np.r_[True, rising[1:] != rising[:-1]])
 
 
-def _covered(best: Costs, block: Costs) -> Mask:
-    """Whether some column of `best` is no worse than each column of `block`.
+def _front_of_two(columns: Costs) -> Numbers:
+    """The front by each new minimum of the second objective along the first."""
+    order = np.argsort(columns[0])
+    second = columns[1][order]
+    starts = _starts(columns[0][order])
+    if len(starts) == len(order):
+        return order[new_minima(second)]
+    least = np.minimum.reduceat(second, starts)  # where the first objective is equal
+    chosen = np.zeros(len(starts), dtype=bool)
+    chosen[new_minima(least)] = True
+    lengths = np.diff(starts, append=len(order))
+    best = np.repeat(chosen, lengths) & (second == np.repeat(least, lengths))
+    members = np.flatnonzero(best)
+    return np.minimum.reduceat(order[members], _starts(columns[0][order[members]]))
 
-    For two rows `best` is a staircase (first row rising, second falling).
-    """
-    if best.shape[0] == 2:
-        edge = np.append(best[1], np.nan)  # step -1: nothing is as good in the first row
-        covered: Mask = edge[np.searchsorted(best[0], block[0], side="right") - 1] <= block[1]
-        return covered
-    covered = np.any((best[:, :, None] <= block[:, None, :]).all(axis=0), axis=0)
-    return covered
+
+def _front_of_three(rows: Costs) -> Numbers:
+    """The front of points in lexicographic order, as places in it."""
+    chosen: list[Numbers] = [np.empty(0, dtype=np.intp)]
+    stairs = np.empty((2, 0))  # first row rising, second falling
+    end = 0
+    while end < rows.shape[1]:
+        start, end = end, end + max(_BLOCK, stairs.shape[1])  # merged as often as they double
+        block = rows[1:, start:end]
+        edge = np.append(stairs[1], np.nan)  # step -1: nothing is as good in the first row
+        steps = np.searchsorted(stairs[0], block[0], side="right") - 1
+        alive = np.flatnonzero(~(edge[steps] <= block[1]))
+        if not len(alive):
+            continue
+        block = _taken(block, alive)
+        order = rising(block[0])
+        chosen.append(alive[~covered_by_earlier(block[0], block[1], order)] + start)
+        lowest = _taken(block, order)
+        stairs = np.concatenate([stairs, lowest[:, new_minima(lowest[1])]], axis=1)
+        stairs = _taken(stairs, _lexicographic(stairs))
+        stairs = _taken(stairs, new_minima(stairs[1]))
+    return np.concatenate(chosen)
 
 
-def _covered_by_earlier(block: Costs) -> Mask:
+def _front_of_four(rows: Costs) -> Numbers:
+    """As of three, by halves."""
+    count = rows.shape[1]
+    if count <= _LEAF:
+        return np.flatnonzero(~_covered_pairwise(rows[1:]))
+    half = count // 2
+    early = _front_of_four(rows[:, :half])
+    late = np.flatnonzero(~covered_by(rows[1:, early], rows[1:, half:])) + half
+    return np.concatenate([early, late[_front_of_four(_taken(rows, late))]])
+
+
+def _covered_pairwise(rows: Costs) -> Mask:
     """Whether an earlier column is no worse than each column."""
-    no_worse = np.ones((block.shape[1], block.shape[1]), dtype=bool)
-    for row in block:
+    no_worse = np.ones((rows.shape[1], rows.shape[1]), dtype=bool)
+    for row in rows:
         no_worse &= row[:, None] <= row[None, :]
     covered: Mask = np.any(np.triu(no_worse, 1), axis=0)
     return covered
-
-
-def _lower_edge(best: Costs) -> Costs:
-    """What of `best` later points need be compared with: for two rows its staircase."""
-    if best.shape[0] != 2:
-        return best
-    best = best[:, np.lexsort(best[::-1])]
-    return best[:, _rising_front(best)]
