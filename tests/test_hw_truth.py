@@ -11,7 +11,7 @@ from hw.plan.cells import Lut, Netlist, bitwise, function, leanest, lookup
 from hw.plan.merged import candidates
 from hw.plan.merged_cells import lane_netlist
 from hw.plan.operand import OperandPlan
-from hw.plan.placement import with_joined
+from hw.plan.placement import packed_choices
 from hw.plan.truth import column, columns_of, supported
 
 
@@ -115,7 +115,7 @@ def test_bounds_of_lanes_hold():
     ):
         weight, activation = OperandPlan(parse(first)), OperandPlan(parse(second))
         served = candidates(weight, activation)
-        for placement in [choice for known in served for choice in with_joined(known)]:
+        for placement in [choice for known in served for choice in packed_choices(known)]:
             cells = lane_netlist(weight, activation, placement)
             assert cells.least_sites <= cells.sites
             checked += 1

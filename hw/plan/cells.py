@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from hw.plan.packing import Graph, pack
+from hw.plan.packing import DUAL_INPUTS, Graph, pack
 from hw.plan.truth import WIDEST, evaluated, supported
 
 LUT_INPUTS = WIDEST
@@ -150,6 +150,19 @@ class Netlist:
     def carries(self) -> int:
         """CARRY4 cells."""
         return sum(-(-chain.sites // CARRY_BITS) for chain in self.chains)
+
+
+def selected(output: str, low: Lut, high: Lut, select: str) -> Lut:
+    """Return the LUT of ``select ? high : low``, of what these read if it is at most five nets."""
+    inputs = tuple(dict.fromkeys((*low.inputs, *high.inputs, select)))
+    if len(inputs) > DUAL_INPUTS:
+        return Lut(output, (low.output, high.output, select), 0b11001010)
+    truth = 0
+    for code in range(1 << len(inputs)):
+        known = {net: code >> place & 1 for place, net in enumerate(inputs)}
+        lut = high if known[select] else low
+        truth |= (lut.truth >> sum(known[n] << i for i, n in enumerate(lut.inputs)) & 1) << code
+    return lookup(output, inputs, truth)
 
 
 def leanest(netlists: Sequence[Netlist]) -> int | None:

@@ -17,10 +17,10 @@ from hw.plan.builder import (
     exclusive_or,
     same,
 )
-from hw.plan.cells import Chain, ChainBit, Lut, Netlist, bitwise, leanest
+from hw.plan.cells import Chain, ChainBit, Lut, Netlist, bitwise, leanest, selected
 from hw.plan.merged_product import TABLE_INPUTS, product_cells
 from hw.plan.operand import OperandPlan
-from hw.plan.placement import Placement, Wiring, shifts_of, wiring, with_joined
+from hw.plan.placement import Placement, Wiring, packed_choices, shifts_of, wiring
 from hw.plan.truth import columns_of
 
 NEAR_SITES = 2
@@ -62,7 +62,7 @@ def best_placement(
         return None if number is None else served[number]
     limit = found[number].sites + NEAR_SITES
     near = [p for p, netlist in zip(served, found, strict=True) if netlist.least_sites <= limit]
-    choices = [choice for placement in near for choice in with_joined(placement)]
+    choices = [choice for placement in near for choice in packed_choices(placement)]
     number = leanest([cells(choice) for choice in choices])
     return None if number is None else choices[number]
 
@@ -170,22 +170,40 @@ class LaneBuilder(CellBuilder):
                 self.rename(net, f"x{i}")
 
     def decode(self) -> None:
-        """Add lines of the coarse code and gathered bits."""
+        """Add lines of the coarse code, exchanged and gathered bits."""
         place = self.placement
         wires = wiring_of(place)
         coarse = tuple(f"c{i}" for i in range(place.coarse_bits))
+        self._exchange(wires)
 
         for line, code in enumerate(wires.lines):
             self.lut(f"l{line}", coarse, _reads, code)
         for index, group in enumerate(wires.gathered):
-            output = f"x{place.word_bits + index}"
+            output = f"x{place.word_bits + 2 * len(wires.exchanged) + index}"
             words = tuple(f"x{bit}" for bit, _ in group)
             amounts = tuple(code for _, code in group)
             if not all(code in wires.lines for code in amounts):
-                self.lut(output, (*words, *coarse), _gathered, amounts)
+                self.lut(output, (*words, *coarse), _gathered, tuple((code,) for code in amounts))
                 continue
             lines = tuple(f"l{wires.lines.index(code)}" for code in amounts)
             self.lut(output, (*words, *lines), any_both)
+
+    def _exchange(self, wires: Wiring) -> None:
+        """Add exchanged bits, made of what the fine word's bits read if that are few nets."""
+        read = {term.index for terms in wires.bits for term in terms}
+        read |= {index for group in wires.gathered for index, _ in group}
+        made = {lut.output: lut for lut in self.luts}
+        for number, pair in enumerate(wires.exchanged):
+            low, high = (made[f"x{index}"] for index in pair)
+            upper = f"c{self.placement.coarse_bits - 1}"
+            for second in (0, 1):
+                output = f"x{self.placement.word_bits + 2 * number + second}"
+                first, other = (low, high) if second else (high, low)
+                self.luts.append(selected(output, first, other, upper))
+            for index, lut in zip(pair, (low, high), strict=True):
+                if index not in read:
+                    self.luts.remove(lut)
+                    self.luts.append(Lut(lut.output, (), 0))
 
 
 @cache
@@ -214,10 +232,15 @@ def _reads(*values: int) -> int:
 
 
 def _gathered(*values: Any) -> int:
-    """Return the or of the bits whose code a word has; the codes are the last argument."""
+    """Return the or of the bits one of whose codes a word has; the codes are the last argument."""
     *nets, codes = values
     words, select = nets[: len(codes)], nets[len(codes) :]
-    return any_of(*(x & equals(select, code) for x, code in zip(words, codes, strict=True)))
+    return any_of(
+        *(
+            x & any_of(*(equals(select, code) for code in some))
+            for x, some in zip(words, codes, strict=True)
+        )
+    )
 
 
 @cache
@@ -269,10 +292,10 @@ def _row_lut(placement: Placement, wires: Wiring, place: int, before: str) -> Lu
     lined = inside and wires.decoded[place]
     words = tuple(f"x{term.index}" for term in terms)
     if lined:
-        selects = tuple(f"l{wires.lines.index(t.coarse)}" if t.coarse >= 0 else "1" for t in terms)
+        selects = tuple(f"l{wires.lines.index(t.codes[0])}" if t.codes else "1" for t in terms)
     else:
         selects = tuple(f"c{i}" for i in range(placement.coarse_bits))
-    codes = tuple([term.coarse for term in terms])
+    codes = tuple([term.codes for term in terms])
     inputs = (before, "s", *words, *selects)
     if placement.inverted:
         known = tuple([coarse for coarse, _ in placement.reached])
@@ -297,7 +320,7 @@ def _row_inverted(previous: int, sign: int, *values: Any) -> int:
     """
     *nets, codes, known = values
     data, select = nets[: len(codes)], nets[len(codes) :]
-    hits = [equals(select, code) for code in codes]
+    hits = [any_of(*(equals(select, code) for code in some)) for some in codes]
     bit = any_of(*(x & hit for x, hit in zip(data, hits, strict=True)))
     elsewhere = ~any_of(*hits)
     if data:

@@ -50,6 +50,8 @@ class Placement:
     joined
         Numbers of the fine steps that are taken in one LUT level together with the next one: the
         bits near the ends of the word have fewer than four sources and still share a LUT6_2.
+    exchanging
+        Whether ends of the fine word that meet at a place are exchanged by the coarse code.
 
     """
 
@@ -62,6 +64,7 @@ class Placement:
     inverted: bool
     mirrored: bool = False
     joined: tuple[int, ...] = ()
+    exchanging: bool = False
 
     @property
     def word_bits(self) -> int:
@@ -146,14 +149,14 @@ class Term:
     Parameters
     ----------
     index
-        Bit of the fine word or, beyond its width, gathered bit.
-    coarse
-        The coarse code that puts it there; −1 for a gathered bit, which is 0 otherwise.
+        Bit of the fine word or, beyond its width, exchanged or gathered bit.
+    codes
+        The coarse codes that put it there; none for a gathered bit, which is 0 otherwise.
 
     """
 
     index: int
-    coarse: int
+    codes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +173,10 @@ class Wiring:
         For each gathered bit its (index, coarse) pairs.
     lines
         Coarse codes that are decoded to a line each, in rising order.
+    exchanged
+        Bits of the fine word in pairs, low and high. The first net made of a pair is the high one
+        for the lower half of the coarse codes, the low one for the others; the second net is the
+        other bit.
 
     """
 
@@ -177,6 +184,16 @@ class Wiring:
     decoded: tuple[bool, ...]
     gathered: tuple[tuple[tuple[int, int], ...], ...]
     lines: tuple[int, ...]
+    exchanged: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def more_bits(self) -> int:
+        """Bits that rows read beside the fine word: exchanged ones, then gathered ones."""
+        return 2 * len(self.exchanged) + len(self.gathered)
+
+
+EXCHANGED_BITS = 2
+"""Width of coarse codes by which bits are exchanged."""
 
 
 @cache
@@ -186,12 +203,13 @@ def wiring(placement: Placement) -> Wiring | None:
     bits: list[tuple[Term, ...]] = []
     decoded: list[bool] = []
     reached, coarse_bits = placement.reached, placement.coarse_bits
+    exchanged = _exchanged(placement)
     for place in range(placement.width):
         sources = _sources(placement, reached, place)
         filled = placement.inverted and len(sources) == len(reached)
         free = ROW_INPUTS - (not filled)
-        terms = tuple([Term(index, coarse) for index, coarse in sources])
-        by_line = len(sources) + coarse_bits > free
+        terms = _terms(placement, exchanged, sources)
+        by_line = len(terms) + coarse_bits > free
         if by_line and (2 * len(sources) > free or placement.inverted):
             if placement.inverted:
                 return None
@@ -200,35 +218,87 @@ def wiring(placement: Placement) -> Wiring | None:
                 return None
             terms = terms[:1]
             for group in groups:
-                terms += (Term(placement.word_bits + len(gathered), -1),)
+                made = placement.word_bits + 2 * len(exchanged) + len(gathered)
+                terms += (Term(made, ()),)
                 gathered.append(group)
         bits.append(terms)
         decoded.append(by_line)
+    lines = _lines(placement, bits, decoded, gathered)
+    if lines and placement.coarse_bits > GATHER_INPUTS:
+        return None
+    return Wiring(tuple(bits), tuple(decoded), tuple(gathered), lines, exchanged)
+
+
+def _lines(
+    placement: Placement,
+    bits: list[tuple[Term, ...]],
+    decoded: list[bool],
+    gathered: list[tuple[tuple[int, int], ...]],
+) -> tuple[int, ...]:
+    """Return the coarse codes that something reads as a line."""
     read = {
-        term.coarse
+        code
         for terms, lined in zip(bits, decoded, strict=True)
         for term in terms
-        if lined and term.coarse >= 0
+        for code in term.codes
+        if lined
     }
     for group in gathered:
         if len(group) + placement.coarse_bits > GATHER_INPUTS or placement.coarse_bits > 2:
             read.update(coarse for _, coarse in group)
-    if read and placement.coarse_bits > GATHER_INPUTS:
-        return None
-    return Wiring(tuple(bits), tuple(decoded), tuple(gathered), tuple(sorted(read)))
+    return tuple(sorted(read))
 
 
-def with_joined(placement: Placement) -> tuple[Placement, ...]:
+def _exchanged(placement: Placement) -> tuple[tuple[int, int], ...]:
+    """Return the ends of the fine word that meet at places, if they are to be exchanged.
+
+    Where three bits can stand, the outer ones have codes that differ in the upper bit alone.
+    """
+    if not placement.exchanging or placement.coarse_bits != EXCHANGED_BITS:
+        return ()
+    found = set()
+    for place in range(placement.width):
+        sources = _sources(placement, placement.reached, place)
+        if len(sources) == 3 and sources[-1][1] - sources[0][1] == EXCHANGED_BITS:
+            found.add((sources[-1][0], sources[0][0]))
+    nets = [net for pair in found for net in pair]
+    return tuple(sorted(found)) if len(set(nets)) == len(nets) else ()
+
+
+def _terms(
+    placement: Placement,
+    exchanged: tuple[tuple[int, int], ...],
+    sources: tuple[tuple[int, int], ...],
+) -> tuple[Term, ...]:
+    """Return what stands at a place, exchanged bits in their place."""
+    found: dict[int, tuple[int, ...]] = {}
+    for index, code in sources:
+        net = index
+        for number, (low, high) in enumerate(exchanged):
+            if index in (low, high):
+                second = (index == low) == (code < EXCHANGED_BITS)
+                net = placement.word_bits + 2 * number + second
+        found[net] = (*found.get(net, ()), code)
+    return tuple([Term(net, codes) for net, codes in found.items()])
+
+
+def packed_choices(placement: Placement) -> tuple[Placement, ...]:
     """Return the placement with every choice of fine steps that share a level, none first.
 
-    Where the word is inverted no inputs are left for that.
+    Each also with bits exchanged, if that is possible. Where the word is inverted no inputs are
+    left for either.
     """
     if placement.inverted:
         return (placement,)
     choices: list[tuple[int, ...]] = [()]
     for number in range(len(placement.fine) - 1):
         choices += [(*some, number) for some in choices if number - 1 not in some]
-    return tuple(replace(placement, joined=some) for some in choices)
+    exchanges = (False, True) if _exchanged(replace(placement, exchanging=True)) else (False,)
+    return tuple(
+        replace(placement, joined=some, exchanging=exchanging)
+        for exchanging in exchanges
+        for some in choices
+    )
 
 
 def placements(

@@ -33,7 +33,7 @@ def placed_ports(placement: Placement) -> dict[str, int]:
     """Return the names and widths of what a lane hands to a row."""
     wires = wiring_of(placement)
     ports = {
-        "data": placement.word_bits + len(wires.gathered),
+        "data": placement.word_bits + wires.more_bits,
         "coarse": placement.coarse_bits,
         "lines": len(wires.lines),
         "negate": 1,
