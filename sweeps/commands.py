@@ -255,6 +255,11 @@ def verdict_line(name: str, found: dict[str, Any]) -> str:
 
 
 def _clock_line(clock: dict[str, Any]) -> str:
+    if not clock.get("calibrated", True):
+        return (
+            f"clock {clock['fmax_mhz']:.0f} MHz (not calibrated by place and route; "
+            f"± {clock['error_percent']:g} %), by {clock['tool']}"
+        )
     seeds = ", ".join(f"{mhz:.0f}" for mhz in clock["seed_mhz"])
     return f"clock {clock['fmax_mhz']:.0f} MHz (median of seeds {seeds}), by {clock['tool']}"
 
@@ -283,10 +288,12 @@ def _area_lines(found: dict[str, Any]) -> list[str]:
         lines += [f"extrapolated: {what}" for what in error["outside"]]
     clock = found.get("clock")
     if clock and "path_ns" in clock:
-        lines.append(
-            f"clock {clock['fmax_mhz']:.0f} MHz "
-            f"(mean error on designs held out: {clock['error_percent']:g} %)"
+        error = (
+            f"mean error on designs held out: {clock['error_percent']:g} %"
+            if clock["calibrated"]
+            else f"not calibrated by place and route; ± {clock['error_percent']:g} %"
         )
+        lines.append(f"clock {clock['fmax_mhz']:.0f} MHz ({error})")
     return lines + _part_lines(found.get("parts", []))
 
 
