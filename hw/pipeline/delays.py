@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from hw.pipeline.netlist import Bit
 
+DELAYS_OF = "ecp5"
+"""The target whose delays these are."""
 REGISTER_NS = 0.8
 """Clock to output and set-up of the registers at both ends."""
 LUT_NS = 1.05
