@@ -153,7 +153,7 @@ def _pairs_record(known: Interactions, is_proven: bool) -> dict[str, Any]:
 
 
 def _show_pairs_front(arguments: argparse.Namespace, known: Interactions, study: Study) -> int:
-    """Say the allocations of evenly spaced budgets, and what the additive program chooses there."""
+    """Say the allocations of several budgets, and what the additive program chooses there."""
     problem, cost = known.problem, arguments.front
     front = refined_front(known, cost, _MOST_MEASURED)
     plain = [allocate(problem, {cost: one.allocation.totals[cost]}) for one in front]
@@ -169,7 +169,7 @@ def _show_pairs_front(arguments: argparse.Namespace, known: Interactions, study:
             Curve("the same, measured jointly", costs, joint, "rings"),
             Curve("additive program, measured jointly", costs, others, "crosses"),
         ]
-        title = f"allocations by {_measured_line(known, is_proven).partition(':')[0]}"
+        title = _measured_line(known, is_proven).partition(":")[0]
         chosen = [one.allocation for one in front]
         draw_front(problem.layers, problem.formats, chosen, curves, cost, title, arguments.plot)
     files = [str(arguments.plot)] if arguments.plot else []
@@ -187,7 +187,7 @@ def _show_pairs_front(arguments: argparse.Namespace, known: Interactions, study:
     rows: list[tuple[str, ...]] = [(cost, *heads)]
     for one, both, alone in zip(front, joint, others, strict=True):
         rows.append(_front_row(one, cost, both, alone))
-    head = f"{count} allocations for evenly spaced budgets; losses predicted and measured:"
+    head = f"{count} allocations for budgets of {cost}; losses predicted and measured:"
     print("\n".join([head, table(rows), _measured_line(known, is_proven), *files]))
     return FINE
 

@@ -258,7 +258,7 @@ def _groups(problem: Problem) -> list[list[int]]:
 
 
 def budget_front(problem: Problem, cost: str, count: int = 16) -> list[Allocation]:
-    """Return the best allocations for budgets evenly spaced over what one cost may be.
+    """Return the best allocations for budgets spaced by equal factors over what a cost may be.
 
     Each is exact for its budget, the list is a sample of the front: what `exact_front` is for
     problems with pairs. None dominates another; cheapest first.
@@ -274,13 +274,14 @@ def budget_front(problem: Problem, cost: str, count: int = 16) -> list[Allocatio
 
 
 def budgets_of(problem: Problem, cost: str, count: int) -> list[float]:
-    """Return budgets evenly spaced from the least total of a cost to that of the least loss."""
+    """Return budgets from the least total of a cost to that of the least loss, by equal factors."""
     if cost not in problem.costs:
         raise ValueError(f"a cost is one of {', '.join(problem.costs)}, not {cost!r}")
     if count < 2:
         raise ValueError(f"a front needs two budgets at least, not {count}")
     least, most = _least(problem, cost), allocate(problem, {}).totals[cost]
-    return [float(budget) for budget in np.linspace(least, max(most, least), count)]
+    spaced = np.geomspace if least > 0 else np.linspace
+    return [least, *map(float, spaced(least, max(most, least), count)[1:-1]), max(most, least)]
 
 
 def undominated(found: Sequence[Allocation], cost: str) -> list[Allocation]:

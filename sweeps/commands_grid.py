@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.arguments import add_json, word
 from sweeps.commands_recommend import add_sweep, sweep_of
+from sweeps.executors import hands_of
 from sweeps.files import json_text, write_whole
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ def grid(arguments: argparse.Namespace) -> int:
     start = time.perf_counter()
     table = prepare(axes)
     planned = time.perf_counter() - start
-    with Store(arguments.output / runs.STORE_NAME) as store:
-        points = runs.run(sweep, store, workers=arguments.workers)
+    with Store(arguments.output / runs.STORE_NAME) as store, hands_of(arguments) as hands:
+        points = runs.run(sweep, store, **hands.options())
     pairs = dict.fromkeys(sweep.pairs, 0.0)
     names = {(w.name, a.name): (w, a) for w, a in pairs}
     for point in points:

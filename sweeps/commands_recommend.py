@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps.arguments import add_json, at_least, word
+from sweeps.executors import add_executor, hands_of
 from sweeps.files import json_text
 
 if TYPE_CHECKING:
@@ -62,7 +64,7 @@ def add_sweep(parser: argparse.ArgumentParser, folder: Path, kept: str) -> None:
     add("--weights", metavar="FORMATS", help="between commas (int2…int8, OCP FP4 and FP6)")
     add("--activations", metavar="FORMATS", help="between commas (the same, unsigned if it serves)")
     add("--inputs", type=at_least(1), metavar="N", help="the first held-out inputs only")
-    add("--workers", type=at_least(1), metavar="N", help="processes (all CPUs)")
+    add_executor(parser)
     add("-o", "--output", type=Path, default=folder, metavar="DIR", help=f"{kept} ({folder})")
 
 
@@ -86,16 +88,20 @@ def recommend(arguments: argparse.Namespace) -> int:
         question.check_clock(arguments.target)
     sweep = sweep_of(arguments)
     limits = _limits(arguments, sweep.dataset)
-    with Store(arguments.output / runs.STORE_NAME) as store:
-        points = runs.run(sweep, store, workers=arguments.workers)
+    with Store(arguments.output / runs.STORE_NAME) as store, hands_of(arguments) as hands:
+        points = runs.run(sweep, store, **hands.options())
     judged = arguments.min_accuracy is not None or arguments.max_bits is not None
     minimise = arguments.minimise or ("lut" if judged else "loss")
-    found = question.recommend(points, sweep, limits, minimise, arguments.runners_up + 1)
+    found = question.recommend(points, sweep, limits, minimise, arguments.runners_up + 1, _note)
     if arguments.json:
         print(json_text(_record(found, minimise, len(points))))
     else:
         print("\n".join(_lines(found, limits, minimise, points)))
     return FINE
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
 
 
 def sweep_of(arguments: argparse.Namespace) -> Sweep:

@@ -196,9 +196,9 @@ def _allocations(
     norm = Normalize(0, max(len(formats) - 1, 1))
     axes.imshow(numbers, cmap=_COLOURS, norm=norm, aspect="auto", interpolation="nearest")
     axes.set_yticks(range(len(layers)), layers, fontsize=8)
-    step = max(len(front) // 8, 1)
+    step = -(-len(front) // 7)
     ticks = range(0, len(front), step)
-    axes.set_xticks(ticks, [f"{costs[n]:g}" for n in ticks], fontsize=8)
+    axes.set_xticks(ticks, [f"{costs[n]:.3g}" for n in ticks], fontsize=8)
 
 
 def _colour(number: int, count: int) -> Any:

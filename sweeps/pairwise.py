@@ -137,7 +137,7 @@ def refine(known: Interactions, budgets: Mapping[str, float]) -> Refined:
 
 
 def refined_front(known: Interactions, cost: str, count: int = 16) -> list[Refined]:
-    """Return the best allocations for evenly spaced budgets of a cost, cheapest first.
+    """Return the best allocations for budgets of a cost spaced by equal factors, cheapest first.
 
     Raises
     ------

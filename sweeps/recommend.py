@@ -5,19 +5,22 @@ one least in what is minimised, ties going to the better network (or to fewer LU
 the network is minimised), then to fewer sites, then to fewer bits. Runners-up are first the other
 trade-offs of cost against the network's loss within the limits, then the next best. A clock is met
 by an estimate too (`costmodel.timing`): designs that do not reach it as they are get as many
-pipeline stages as it takes.
+pipeline stages as it takes. Where energy or clock matters, a design has the structure of fewest
+sites whose energy and clock are known (`sweeps.known`), and is left out if none is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from costmodel import estimate
 from hw.design import Design
-from sweeps import workflow
+from hw.target import load
+from sweeps import known, workflow
 from sweeps.accuracy import Case, evaluate_scores
 from sweeps.bootstrap import paired
 from sweeps.fronts import best_within
@@ -25,7 +28,7 @@ from sweeps.generate_command import generate_command
 from sweeps.inference import Engine
 from sweeps.pareto import front
 from sweeps.points import Point
-from sweeps.runs import design_of
+from sweeps.runs import design_of, point_costs
 from sweeps.sweep import Sweep
 
 COSTS = ("lut", "sites", "energy")
@@ -107,7 +110,12 @@ def check_clock(target: str) -> None:
 
 
 def recommend(
-    points: Sequence[Point], sweep: Sweep, limits: Limits, minimise: str = "lut", count: int = 5
+    points: Sequence[Point],
+    sweep: Sweep,
+    limits: Limits,
+    minimise: str = "lut",
+    count: int = 5,
+    told: Callable[[str], None] = lambda text: None,
 ) -> list[Candidate]:
     """Return the best candidate, then runners-up.
 
@@ -123,22 +131,28 @@ def recommend(
         One of `COSTS`, or `LOSS`.
     count
         Candidates at most.
+    told
+        Told which points are left out because what matters of them is not known.
 
     Raises
     ------
     ValueError
-        If no point meets all limits: the message tells the nearest.
+        If no point meets all limits: the message tells the nearest; or nothing is known of any.
 
     """
     if limits.mhz is not None:
         check_clock(points[0].target)
+    needs = [known.ENERGY] if minimise == "energy" or limits.energy is not None else []
+    needs += [known.CLOCK] if limits.mhz is not None else []
+    if needs:
+        points = _covered(points, sweep, needs, told)
     ordered = sorted(points, key=lambda point: _tie_break(point, minimise))
     columns: dict[str, list[float]] = {
         "lut": [point.lut for point in ordered],
         "sites": [point.sites for point in ordered],
         LOSS: [point.loss for point in ordered],
     }
-    if minimise == "energy" or limits.energy is not None:
+    if known.ENERGY in needs:
         columns["energy"] = [_energy(point, sweep) for point in ordered]
     wanted = {
         name: limit for name in (*COSTS, LOSS) if (limit := getattr(limits, name)) is not None
@@ -195,10 +209,34 @@ def _in_words(message: str, point: Point) -> str:
 
 
 def _energy(point: Point, sweep: Sweep) -> float:
-    from sweeps import energy_workflow
+    return known.energy_pj_per_mac(design_of(point, sweep), load(point.target))
 
-    found = energy_workflow.estimate(design_of(point, sweep), point.target)
-    return float(found["energy_pj_per_mac"])
+
+def _covered(
+    points: Sequence[Point], sweep: Sweep, needs: Sequence[str], told: Callable[[str], None]
+) -> list[Point]:
+    """Return the points in structures of which all that is needed is known; the others left out."""
+    found, reasons = [], []
+    for point in points:
+        design, target = design_of(point, sweep), load(point.target)
+        try:
+            chosen = known.settled_for(design, target, needs)
+        except ValueError as error:
+            reasons.append(str(error))
+            continue
+        if chosen.structure != design.structure:
+            cost = estimate(chosen, target)
+            point = replace(point, **point_costs(chosen, cost, point.target))
+        found.append(point)
+    what = " and ".join(needs)
+    if not found:
+        raise ValueError(f"no design's {what} is known by formula: {reasons[0]}")
+    if reasons:
+        told(
+            f"{len(reasons)} of {len(points)} designs are left out, their {what} is not known: "
+            f"{reasons[0]}"
+        )
+    return found
 
 
 def _with_clocks(candidates: Sequence[Candidate], limits: Limits, count: int) -> list[Candidate]:
@@ -239,7 +277,6 @@ def _clocked(candidate: Candidate, least: float) -> Iterator[Candidate]:
     from costmodel import timing
     from hw import rtl
     from hw.plan import plan
-    from hw.target import load
 
     target = load(candidate.point.target)
     plain = timing.clock(plan(candidate.design, target)).fmax_mhz
@@ -257,10 +294,10 @@ def _clocked(candidate: Candidate, least: float) -> Iterator[Candidate]:
 
 def _compared(candidates: Sequence[Candidate], sweep: Sweep) -> list[Candidate]:
     """Say of each candidate whether its scores differ from the first's beyond chance."""
+    from sweeps import models
     from sweeps.datasets import load_dataset
-    from sweeps.models import load
 
-    engine = Engine(load(sweep.network), load_dataset(sweep.dataset))
+    engine = Engine(models.load(sweep.network), load_dataset(sweep.dataset))
     scores = []
     for candidate in candidates:
         point = candidate.point

@@ -31,6 +31,7 @@ Reporter = Callable[[str], AbstractContextManager[Report]]
 """Makes the progress display of a named piece of work; `sweeps.progress.Progress` is one."""
 
 STORE_NAME = "points.sqlite"
+COUNTS = ("lut", "sites", "ff", "carry", "dsp")
 DECIMALS = 6
 """Of percentages and of costs per lane."""
 
@@ -247,7 +248,6 @@ def _point(
     accuracy: Mapping[str, Any],
     area: Mapping[str, Any],
 ) -> Point:
-    lanes = design.lanes * design.cores
     settled = from_record({**design.to_record(), "structure": area["structure"]})
     return Point(
         **_judged(accuracy),
@@ -256,24 +256,36 @@ def _point(
         weight_bits=design.weight.bits,
         activation_bits=design.activation.bits,
         design=design.slug,
-        lanes=lanes,
+        lanes=design.lanes * design.cores,
         accumulator=design.accumulator.name,
         accumulator_bits=design.accumulator_bits,
-        structure=area["structure"],
         target=target,
         network=network,
         method=accuracy["method"],
-        lut=float(area["lut"]),
-        sites=float(area["sites"]),
-        ff=float(area["ff"]),
-        carry=float(area["carry"]),
-        dsp=float(area["dsp"]),
-        lut_per_lane=round(area["lut"] / lanes, DECIMALS),
-        sites_per_lane=round(area["sites"] / lanes, DECIMALS),
-        ff_per_lane=round(area["ff"] / lanes, DECIMALS),
-        dsp_per_lane=round(area["dsp"] / lanes, DECIMALS),
-        command=generate_command(settled, target),
+        **point_costs(settled, area, target),
     )
+
+
+def point_costs(design: Design, area: Any, target: str) -> dict[str, Any]:
+    """Return the columns of a point that depend on its structure, which is settled.
+
+    Parameters
+    ----------
+    design, target
+        The design and its technology.
+    area
+        `lut`, `sites`, `ff`, `carry` and `dsp`, by name or as attributes.
+
+    """
+    lanes = design.lanes * design.cores
+    counts = area if isinstance(area, Mapping) else {n: getattr(area, n) for n in COUNTS}
+    each = {f"{n}_per_lane": round(counts[n] / lanes, DECIMALS) for n in COUNTS if n != "carry"}
+    return {
+        "structure": design.structure,
+        **{name: float(counts[name]) for name in COUNTS},
+        **each,
+        "command": generate_command(design, target),
+    }
 
 
 def _judged(result: Mapping[str, Any]) -> dict[str, Any]:
