@@ -249,6 +249,12 @@ def _allocate(parser: argparse.ArgumentParser) -> None:
     declare(parser)
 
 
+def _sqnr(parser: argparse.ArgumentParser) -> None:
+    from sweeps.commands_sqnr import declare
+
+    declare(parser)
+
+
 def _recommend(parser: argparse.ArgumentParser) -> None:
     from sweeps.commands_recommend import declare
 
@@ -328,6 +334,7 @@ COMMANDS: dict[str, tuple[str, str, Declare]] = {
         "sweeps.commands_allocate:allocate",
         _allocate,
     ),
+    "sqnr": ("signal to noise of weights in formats", "sweeps.commands_sqnr:sqnr", _sqnr),
     "recommend": (
         "the best design for a network within limits",
         "sweeps.commands_recommend:recommend",
