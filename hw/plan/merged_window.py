@@ -56,12 +56,15 @@ class MergedWindowLanePlan(TwoOperands):
 
     @property
     def product(self) -> Netlist:
-        """The cells that multiply: ``s``, ``p0 …``, ``e0 …`` (exponent), ``nz`` (not zero)."""
+        """The cells that multiply: ``p0 …``, ``e0 …`` (exponent), ``nz`` (not zero)."""
         return product_netlist(self.weight, self.activation, self.placement, self.exponent_bits)
 
     @property
     def alignment(self) -> Netlist:
-        """The cells that align: read ``p0 … e0 … r0 …`` (reference), drive ``x0 … c0 … l0 …``."""
+        """The cells that align: read ``p0 … e0 …``, ``r0 …`` (reference) and ``ws as`` (signs).
+
+        They drive ``s`` and ``x0 … c0 … l0 …``.
+        """
         return alignment_netlist(self.placement, self.exponent_bits)
 
 
@@ -183,7 +186,6 @@ def product_netlist(
 ) -> Netlist:
     """Return the cells that multiply; inputs as in `hw.plan.merged.lane_netlist`."""
     build = LaneBuilder(weight, activation, placement)
-    build.sign()
     build.exponent([f"e{i}" for i in range(exponent_bits)])
     for i, net in enumerate(build.product()):
         build.rename(net, f"p{i}")
@@ -218,10 +220,14 @@ def _any_of(build: LaneBuilder, name: str, nets: tuple[str, ...]) -> tuple[str, 
 
 @cache
 def alignment_netlist(placement: Placement, exponent_bits: int) -> Netlist:
-    """Return the cells that align a product: its distance, fine shift and decoding."""
+    """Return the cells that align a product: its distance, fine shift and decoding, and its sign.
+
+    The sign stands here because a bit of the fine shift is often without a mate.
+    """
     fine = len(placement.fine)
     names = [f"f{i}" if i < fine else f"c{i - fine}" for i in range(exponent_bits)]
     build = LaneBuilder(None, None, placement)
+    build.sign()
     build.add(*_difference("r", "e", names))
     build.fine([f"p{i}" for i in reversed(range(placement.product_bits))], names)
     build.decode()

@@ -7,7 +7,7 @@ Among the functions of a level, those with the fewest possible mates choose firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from itertools import combinations
 from typing import Protocol
 
@@ -88,7 +88,8 @@ def pack(graph: Graph, functions: frozenset[int], waiting: bool) -> list[tuple[i
     level = 0
     while left:
         ready = sorted(number for number in left if not graph.before[number] & left)
-        chosen = mated([n for n in ready if n in functions], graph.cells)
+        urgent = {n for n in ready if due[n] <= level}
+        chosen = mated([n for n in ready if n in functions], graph.cells, urgent)
         kept = [group for group in chosen if waiting and len(group) == 1 and due[group[0]] > level]
         groups += [group for group in chosen if group not in kept]
         left -= set(ready) - {number for group in kept for number in group}
@@ -96,8 +97,11 @@ def pack(graph: Graph, functions: frozenset[int], waiting: bool) -> list[tuple[i
     return groups
 
 
-def mated(numbers: Sequence[int], cells: Sequence[Cell]) -> list[tuple[int, ...]]:
-    """Return functions in groups of one or two that together read at most five nets."""
+def mated(numbers: Sequence[int], cells: Sequence[Cell], urgent: Set[int]) -> list[tuple[int, ...]]:
+    """Return functions in groups of one or two that together read at most five nets.
+
+    Of equals, the `urgent` ones come first.
+    """
     masks = _masks(numbers, cells)
     small = [n for n in numbers if masks[n].bit_count() <= DUAL_INPUTS]
     mates: dict[int, set[int]] = {n: set() for n in numbers}
@@ -108,11 +112,13 @@ def mated(numbers: Sequence[int], cells: Sequence[Cell]) -> list[tuple[int, ...]
     groups: list[tuple[int, ...]] = []
     left = set(numbers)
     while left:
-        first = min(left, key=lambda n: (not mates[n], len(mates[n]), n))
+        first = min(left, key=lambda n: (not mates[n], len(mates[n]), n not in urgent, n))
         group: tuple[int, ...] = (first,)
         if mates[first]:
             shared = {n: (masks[first] & masks[n]).bit_count() for n in mates[first]}
-            second = min(mates[first], key=lambda n: (len(mates[n]), -shared[n], n))
+            second = min(
+                mates[first], key=lambda n: (len(mates[n]), n not in urgent, -shared[n], n)
+            )
             group = (first, second)
         groups.append(group)
         left -= set(group)

@@ -91,34 +91,35 @@ class Kill(wiring.Component):
 def connect_operands(
     m: Module,
     platform: object,
-    cells: wiring.Component,
+    cells: tuple[wiring.Component, ...],
     lane: wiring.Component,
     plan: MergedLanePlan | MergedWindowLanePlan,
 ) -> tuple[Operand, Operand]:
-    """Unpack the operands of a lane and connect them to the ports of `operand_ports`."""
+    """Unpack the operands of a lane and connect them to the ports of `operand_ports` in cells."""
     codes = (lane.weight, lane.activation)
     found = unpack_both(m, platform, plan, *codes)
+    words: dict[str, Value] = {}
     for side, code, operand, known in zip("wa", codes, found, plan.operands, strict=True):
         fraction = known.significand_bits - 1
-        m.d.comb += [
-            getattr(cells, f"{side}s").eq(operand.sign),
-            getattr(cells, f"{side}m").eq(Cat(code[:fraction], operand.normal)),
-        ]
-        if known.field_bits:
-            m.d.comb += [
-                getattr(cells, f"{side}f").eq(operand.field),
-                getattr(cells, f"{side}n").eq(operand.normal),
-            ]
-    if hasattr(cells, "kill") and plan.flags:
-        m.d.comb += cells.kill.eq(any_of([bit for o in found for bit in (o.nan, o.infinite)]))
-    elif hasattr(cells, "kill"):
+        words |= {
+            f"{side}s": operand.sign,
+            f"{side}m": Cat(code[:fraction], operand.normal),
+            f"{side}f": operand.field,
+            f"{side}n": operand.normal,
+        }
+    if plan.flags:
+        words["kill"] = any_of([bit for o in found for bit in (o.nan, o.infinite)])
+    elif any(operand.gated for operand in plan.operands):
         kill = Kill(plan.operands)
         place(m, platform, "kill", kill)
-        m.d.comb += [
-            kill.weight.eq(lane.weight),
-            kill.activation.eq(lane.activation),
-            cells.kill.eq(kill.kill),
-        ]
+        m.d.comb += [kill.weight.eq(lane.weight), kill.activation.eq(lane.activation)]
+        words["kill"] = kill.kill
+    m.d.comb += [
+        getattr(component, name).eq(word)
+        for component in cells
+        for name, word in words.items()
+        if name in component.signature.members
+    ]
     return found
 
 
@@ -178,7 +179,7 @@ class MergedLane(wiring.Component):
         plan = self.plan
         cells = LaneCells(plan)
         place(m, platform, "lane_cells", cells)
-        weight, activation = connect_operands(m, platform, cells, self, plan)
+        weight, activation = connect_operands(m, platform, (cells,), self, plan)
         for name in placed_ports(plan.placement):
             m.d.comb += getattr(self, name).eq(getattr(cells, name))
         drive_flags(m, self, plan.flags, weight, activation)

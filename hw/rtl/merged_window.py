@@ -84,21 +84,22 @@ class MergedWindowLane(wiring.Component):
         plan, bits = self.plan, self.plan.exponent_bits
         product_bits = plan.placement.product_bits
         ports = operand_ports(plan.operands)
+        signs = {name: ports.pop(name) for name in ("ws", "as")}
         prefixes = {name: name for name in ports if name[1] in "mf"}
         product = Cells(
             plan.product,
-            ports | {"s": Out(1), "nz": Out(1), "p": Out(product_bits), "e": Out(bits)},
+            ports | {"nz": Out(1), "p": Out(product_bits), "e": Out(bits)},
             prefixes | {"p": "p", "e": "e"},
         )
         place(m, platform, "product_cells", product)
-        weight, activation = connect_operands(m, platform, product, self, plan)
         placed = {n: w for n, w in placed_ports(plan.placement).items() if n != "negate"}
         align = Cells(
             plan.alignment,
-            {"p": In(product_bits), "e": In(bits), "r": In(bits)}
+            {"p": In(product_bits), "e": In(bits), "r": In(bits), **signs, "s": Out(1)}
             | {name: Out(width) for name, width in placed.items()},
             {"p": "p", "e": "e", "r": "r", **PREFIXES},
         )
+        weight, activation = connect_operands(m, platform, (product, align), self, plan)
         place(m, platform, "align_cells", align)
         m.d.comb += [
             align.p.eq(product.p),
@@ -106,7 +107,7 @@ class MergedWindowLane(wiring.Component):
             align.r.eq(self.reference),
             self.exponent.eq(product.e),
             self.nonzero.eq(product.nz),
-            self.negate.eq(product.s),
+            self.negate.eq(align.s),
             *(getattr(self, name).eq(getattr(align, name)) for name in placed),
         ]
         drive_flags(m, self, plan.flags, weight, activation)
