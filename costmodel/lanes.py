@@ -96,9 +96,10 @@ def unpack_luts(
     if not operand.gated:
         return normal
     asked = normal if needs_normal else 0
-    if flagged:
+    if operand.told_apart or flagged:
         shares = target.family in JOINING and needs_normal and fraction == 0
-        return fraction + (1 if shares else gate_luts(exponent + 1, target)) + asked
+        told = classify_luts(operand, operand.told_apart, target)
+        return told + fraction + (1 if shares else gate_luts(exponent + 1, target)) + asked
     known = measured(target.target, "gated_significand", format.name)
     if known is not None:
         return known.lut + (asked if exponent <= target.lut_inputs else 0)

@@ -11,6 +11,7 @@ from amaranth.lib import wiring
 from costmodel.float_result import RESULT_FRACTIONS, result_key
 from costmodel.normalize import dropped_key, leading_key
 from hw.formats import MinifloatFormat, Specials, parse_element
+from hw.formats.minifloat import MAXIMUM_FRACTION_BITS
 from hw.plan import Bounds, FloatAccumulatePlan, LeftLevel
 from hw.rtl.floating import FloatClassifier
 from hw.rtl.rounding import FloatResult, LeadingDigit, LeftSticky
@@ -40,6 +41,7 @@ DROPPED = {
 """Bits a level of the normalisation drops."""
 EXPONENT_BITS = range(3, 9)
 WIDEST_FIELD = 10
+WIDEST_ACCUMULATOR = 32
 USUAL = ((8, 7), (4, 3))
 """Exponent and fraction bits of bfloat16 and E4M3, whose fractions lie between those measured."""
 CLASSIFIED = ("fp32", "fp16", "bfloat16", "tf32", "e5m2", "e4m3", "e4m3fn")
@@ -120,8 +122,14 @@ def _results(format: MinifloatFormat, extra: int) -> Found:
 
 
 def float_classifiers(target: Target) -> Found:
-    """Yield what tells the special codes of the usual accumulators."""
-    for name in CLASSIFIED:
-        format = parse_element(name)
+    """Yield what tells the special codes of the usual accumulators, and of IEEE-style ones."""
+    usual = [parse_element(name) for name in CLASSIFIED]
+    others = [
+        MinifloatFormat(exponent, bits - 1 - exponent, Specials.IEEE)
+        for bits in range(8, WIDEST_ACCUMULATOR + 1)
+        for exponent in EXPONENT_BITS
+        if 0 < bits - 1 - exponent <= MAXIMUM_FRACTION_BITS
+    ]
+    for format in (*usual, *others):
         assert isinstance(format, MinifloatFormat)
         yield format.name, FloatClassifier(format), False

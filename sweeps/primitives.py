@@ -33,6 +33,7 @@ from hw.plan import (
     ExponentPlan,
     OperandPlan,
     classes,
+    gated_apart,
     structures,
 )
 from hw.plan.digits import booth_rows
@@ -59,7 +60,10 @@ from sweeps.shell_primitives import array_controls, flag_gates
 
 COLUMNS = ("part", "key", "lut", "sites", "carry")
 WIDEST_PRODUCT = 8
-WIDE_PRODUCTS = ((9, 9), (10, 10), (12, 12), (16, 16), (12, 8), (16, 8), (11, 5), (14, 10), (9, 4))
+WIDE_PRODUCTS = (
+    *((bits, bits) for bits in range(9, 17)),
+    *((12, 8), (16, 8), (11, 5), (14, 10), (9, 4)),
+)
 WIDEST_OPERAND = 16
 NARROW_FORMAT = 8
 NARROW_ROW = 4
@@ -182,8 +186,8 @@ def gated_significands(target: Target) -> Found:
             specials="ignore",
             structure="rows",
         )
-        if not design.is_window:
-            yield format.name, Lane(plan_lane(design, target)), False
+        if not design.is_window and not (lane := plan_lane(design, target)).weight.gate_apart:
+            yield format.name, Lane(lane), False
 
 
 def classifiers(target: Target) -> Found:
@@ -199,6 +203,10 @@ def classifiers(target: Target) -> Found:
         for other in (finite, infinite):
             if asked := classes(operand, other, flags):
                 yield classifier_key(operand, asked), Classifier(format, asked), False
+    for split, specials in _splits(WIDEST_OPERAND):
+        operand = gated_apart(OperandPlan(MinifloatFormat(*split, specials)), (), target)
+        if asked := operand.told_apart:
+            yield classifier_key(operand, asked), Classifier(operand.format, asked), False
 
 
 def tables(target: Target) -> Found:

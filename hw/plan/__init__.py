@@ -14,7 +14,7 @@ from hw.plan.merged import (
     MergedRow,
 )
 from hw.plan.merged_window import MaximumPlan, MergedWindowAccumulatePlan, MergedWindowLanePlan
-from hw.plan.operand import OperandPlan, classes
+from hw.plan.operand import OperandPlan, classes, gated_apart
 from hw.plan.packed import PackedOperand, Packing
 from hw.plan.packed_tile import PackedCell, PackedChain, PackedTilePlan, plan_packed
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
@@ -86,6 +86,7 @@ __all__ = [
     "WindowLanePlan",
     "Word",
     "classes",
+    "gated_apart",
     "plan",
     "plan_packed",
     "structures",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hw.design import SCALE_BIAS, SCALE_MAXIMUM, Design, MxDotProduct
 from hw.formats import Format, MinifloatFormat
 from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan
-from hw.plan.operand import OperandPlan
+from hw.plan.operand import OperandPlan, gated_apart
 from hw.plan.product import Bounds, plan_product
 from hw.plan.shift import plan_exponents
 from hw.target import Target
@@ -21,8 +21,10 @@ NEVER = 1 << 20
 def plan_float_lane(design: Design, target: Target) -> FloatLanePlan | None:
     """Return the lane of a design of one product whose exponent varies, None for any other."""
     counts = design.specials == "ignore"
-    weight = OperandPlan(design.weight, special_counts=counts)
-    activation = OperandPlan(design.activation, special_counts=counts)
+    weight, activation = (
+        gated_apart(OperandPlan(format, special_counts=counts), design.product_flags, target)
+        for format in (design.weight, design.activation)
+    )
     exponents = plan_exponents((weight, activation), target.lut_inputs)
     if exponents is None or design.lanes > 1:
         return None

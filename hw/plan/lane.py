@@ -10,7 +10,7 @@ from hw.plan.baugh_wooley import why_no_heap
 from hw.plan.compressor import can_compress
 from hw.plan.merged import can_merge
 from hw.plan.merged_window import can_merge_window
-from hw.plan.operand import OperandPlan
+from hw.plan.operand import OperandPlan, gated_apart
 from hw.plan.packed_tile import can_pack
 from hw.plan.product import Bounds, ProductPlan, plan_product, table_product
 from hw.plan.selection import SignSelection
@@ -139,6 +139,8 @@ def plan_lane(design: Design, target: Target) -> LanePlan:
         return _plan_signs(design, weight, activation, target)
     if whole:
         weight, activation = replace(weight, whole=True), replace(activation, whole=True)
+    else:
+        weight, activation = (gated_apart(one, flags, target) for one in (weight, activation))
     apart = target.primitives and weight.has_sign and activation.has_sign and not flags
     apart = apart and not design.is_floating
     if whole:

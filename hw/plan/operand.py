@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hw.design import is_signs, largest_shift, raises_flags
 from hw.formats import Format, MinifloatFormat, Specials
+from hw.target import Target
+
+JOINING = ("ecp5", "gowin")
+"""Targets whose LUTs of four inputs are joined by multiplexers to wide functions."""
+GATE_BITS, GATE_EXPONENT_BITS = 7, 5
+"""From so many bits that tell a special code on, it is told in one place there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,8 @@ class OperandPlan:
         Whether a special code must read as 0. Where its flag decides the result, it need not.
     whole
         Binary and ternary only: the code is the index of a table, not a sign and a magnitude.
+    gate_apart
+        Whether what forces special codes to zero in a lane without flags is a module of its own.
 
     """
 
@@ -29,6 +37,7 @@ class OperandPlan:
     split_sign: bool = False
     special_counts: bool = True
     whole: bool = False
+    gate_apart: bool = False
 
     @property
     def is_minifloat(self) -> bool:
@@ -76,6 +85,11 @@ class OperandPlan:
         )
 
     @property
+    def told_apart(self) -> tuple[str, ...]:
+        """What a classifier tells of a code in a lane without flags (see `classes`)."""
+        return ("special",) if self.gate_apart else ()
+
+    @property
     def has_infinity(self) -> bool:
         """Whether the operand can be infinite."""
         return isinstance(self.format, MinifloatFormat) and self.format.has_infinity
@@ -112,6 +126,23 @@ class OperandPlan:
     def magnitude_code_bits(self) -> int:
         """Bits of the code that decide the magnitude: all but a minifloat's sign."""
         return self.format.bits - self.is_minifloat
+
+
+def gated_apart(operand: OperandPlan, flags: tuple[str, ...], target: Target) -> OperandPlan:
+    """Return an operand of a lane with these flags, its special codes told apart where it pays.
+
+    On targets that join LUTs by multiplexers a synthesiser repeats what tells a special code for
+    each bit it gates, or not, as it happens. A lane with flags has classifiers anyway.
+    """
+    format = operand.format
+    if not isinstance(format, MinifloatFormat) or not operand.gated or flags:
+        return operand
+    if target.name not in JOINING:
+        return operand
+    exponent, fraction = format.exponent_bits, format.fraction_bits
+    if format.specials is Specials.FN:
+        return replace(operand, gate_apart=exponent + fraction >= GATE_BITS)
+    return replace(operand, gate_apart=exponent >= GATE_EXPONENT_BITS)
 
 
 def classes(operand: OperandPlan, other: OperandPlan, flags: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hw.design import Design
-from hw.plan.operand import OperandPlan
+from hw.plan.operand import OperandPlan, gated_apart
 from hw.plan.product import Bounds, ProductPlan, plan_product
 from hw.plan.shift import ExponentPlan, ShiftLevel, plan_exponents, plan_levels
 from hw.target import Target
@@ -153,8 +153,10 @@ class WindowAccumulatePlan:
 
 def plan_window_lane(design: Design, target: Target) -> WindowLanePlan:
     """Return the lane of a window design."""
-    weight = OperandPlan(design.weight, split_sign=True)
-    activation = OperandPlan(design.activation, split_sign=True)
+    weight, activation = (
+        gated_apart(OperandPlan(format, split_sign=True), design.product_flags, target)
+        for format in (design.weight, design.activation)
+    )
     product = plan_product(
         design.structure,
         Bounds(weight.low, weight.high),

@@ -129,6 +129,7 @@ def unpack(
     `asked` is what the lane's flags need to know of the code; see `hw.plan.classes`.
     """
     found: dict[str, Value] = {}
+    asked = asked or plan.told_apart
     if asked:
         classifier = Classifier(plan.format, asked)
         place(m, platform, f"classify_{plan.format.slug}", classifier, name)
