@@ -113,7 +113,7 @@ async def _check_array(
         words, gaps, ready, due = (data[f"{key}{i}"] for key in ("words", "gap", "ready", "result"))
         texts = bit_strings(words)
         segments.append(ArraySegment(texts, gaps.tolist(), ready.tolist(), len(due), linger))
-    monitor = ArrayMonitor(case["latency_cycles"])
+    monitor = ArrayMonitor(case["latency_cycles"], case["rows"])
     patience = PATIENCE_CYCLES * (case["rows"] + case["columns"])
     cycles = await play(dut, index, ArrayDriver(segments, patience), monitor)
     return _judge(case, data, board, monitor), cycles

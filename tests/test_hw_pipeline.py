@@ -128,8 +128,6 @@ def test_records_and_refusals():
     assert design.slug.endswith("_p6")
     assert from_record(design.to_record()) == design
     assert "pipeline" not in replace(design, pipeline=0).to_record()
-    with pytest.raises(ValueError, match="an array has none, not 2"):
-        from_record({"kind": "array", "weight": "int4", "pipeline": 2})
     with pytest.raises(ValueError, match=r"pipeline lies in 0\.\.64, not 65"):
         from_record({"kind": "mac", "weight": "int4", "pipeline": 65})
     with pytest.raises(ValueError, match="delays are known of ecp5 only, not of xcup"):

@@ -59,7 +59,7 @@ class Design:
         How products are built; "auto" must be resolved before `hw.plan.plan`.
     pipeline
         Stages of registers before the accumulators. The design then does what it does without
-        them, reset included, that many cycles later. Arrays have none.
+        them, reset included, that many cycles later. Those of an array are in its cells.
 
     """
 

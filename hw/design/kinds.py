@@ -11,6 +11,7 @@ from hw.design.bitmod import BitmodPe
 from hw.design.bitmod_tile import BitmodTile
 from hw.design.bitplane import BitPlane
 from hw.design.checks import within
+from hw.design.constant_dot import ConstantDot
 from hw.design.memory import Memory
 
 OUTPUT_STATIONARY, WEIGHT_STATIONARY = "output-stationary", "weight-stationary"
@@ -136,14 +137,6 @@ class OutputStationaryArray(Grid):
     kind: ClassVar[str] = "array"
     dataflow: ClassVar[str] = OUTPUT_STATIONARY
 
-    def __post_init__(self) -> None:
-        """Refuse pipeline stages: the cells pass operands on from register to register."""
-        if self.pipeline:
-            raise ValueError(
-                f"pipeline stages are for mac, dot and tile; an array has none, not {self.pipeline}"
-            )
-        Grid.__post_init__(self)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightStationaryArray(Grid):
@@ -217,6 +210,7 @@ _CLASSES = (
     BitmodPe,
     BitmodTile,
     Memory,
+    ConstantDot,
 )
 KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import copy
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hw.pipeline.delays import REGISTER_NS, Moment
-from hw.pipeline.netlist import Module, Netlist, read_modules
+from hw.pipeline.netlist import ENABLE, Module, Netlist, read_modules
 from hw.pipeline.placing import Placed, Placing
 from hw.pipeline.writing import Writer
+
+ELEMENT = "processing_element"
+"""In the names of a grid's cells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class Job:
         self.keeps_rows = lut_inputs >= 6
         self.made: dict[Any, Placed] = {}
         self.inner: dict[str, float] = {}
-        self.copies = 1
-        self.core = self._core(self.modules[top])
+        self.cores = self._cores(self.modules[top])
+        self.enabled = any(ENABLE in core.inputs for core, _ in self.cores)
 
     def within(self, period_ns: float, strict: bool = False) -> Job:
         """Return a new attempt for the same design and another length of paths."""
@@ -64,35 +68,47 @@ class Job:
         job.budget, job.strict, job.made = period_ns - REGISTER_NS, strict, {}
         return job
 
-    def _core(self, module: Module) -> Module:
-        """Return the module whose lanes and tree are to be cut: the top one, or a tile's cell."""
-        kinds = {cell.kind for cell in module.holding}
-        if not module.plain and len(kinds) == 1 and (kind := kinds.pop()) in self.modules:
-            self.copies *= len(module.holding)
-            return self._core(self.modules[kind])
+    def _cores(self, module: Module, copies: int = 1) -> list[tuple[Module, int]]:
+        """Return the modules whose lanes and tree are to be cut, with how many there are of each.
+
+        The top one, or the cells of a tile or an array.
+        """
+        kinds = Counter(cell.kind for cell in module.holding)
+        elements = [kind for kind in kinds if ELEMENT in kind and kind in self.modules]
+        if elements:
+            return [(self.modules[kind], kinds[kind] * copies) for kind in elements]
+        if not module.plain and len(kinds) == 1 and (kind := next(iter(kinds))) in self.modules:
+            return self._cores(self.modules[kind], copies * kinds[kind])
         if not module.sequential:
             raise ValueError(f"{module.name} has no registers that a pipeline could lead to")
-        return module
+        return [(module, copies)]
 
     def stages_needed(self) -> int:
         """Return the stages that paths within the budget ask for."""
-        return self._place_core(None)[1]
+        return max(self._place_core(core, None)[1] for core, _ in self.cores)
 
     def run(self, stages: int) -> Pipelined:
         """Return the netlist with registers for so many stages."""
-        placed, _ = self._place_core(stages)
         writer = Writer(self)
-        writer.write(self.core, placed, in_place=True)
+        chains: Counter[int] = Counter()
+        path_ns = 0.0
+        for core, copies in self.cores:
+            placed, _ = self._place_core(core, stages)
+            writer.write(core, placed, in_place=True)
+            for length, count in writer.chains(core.name).items():
+                chains[length] += count * copies
+            path_ns = max(path_ns, placed.path_ns)
         return Pipelined(
             self.netlist | {"modules": writer.modules},
-            {length: n * self.copies for length, n in writer.chains(self.core.name).items()},
-            round(placed.path_ns + REGISTER_NS, 3),
+            dict(chains),
+            round(path_ns + REGISTER_NS, 3),
         )
 
-    def _place_core(self, stages: int | None) -> tuple[Placed, int]:
-        core = self.core
+    def _place_core(self, core: Module, stages: int | None) -> tuple[Placed, int]:
         arrivals = {
-            port: (Moment(0, 0.0),) * len(core.ports[port]) for port in core.inputs if port != "clk"
+            port: (Moment(0, 0.0),) * len(core.ports[port])
+            for port in core.inputs
+            if port != "clk" and port not in core.late
         }
         placing = Placing(self, core, arrivals)
         placing.run()

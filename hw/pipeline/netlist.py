@@ -11,6 +11,11 @@ ARITHMETIC = ("$add", "$sub", "$neg", "$alu", "$lt", "$le", "$gt", "$ge", "$mul"
 REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce", "$adff", "$adffe", "$aldff")
 _PRIMITIVE_OUTPUTS = {"lut6_2": ("O5", "O6"), "carry4": ("O", "CO")}
 
+ENABLE = "advance"
+"""The input of a cell without which nothing in it moves, registers of a pipeline included."""
+ABOVE = "above"
+"""The input of a cell, and the end of inputs' names, that comes when the pipeline ends."""
+
 Netlist = dict[str, Any]
 Bit = int | str
 """A net of one module, or a constant."""
@@ -54,6 +59,7 @@ class Module:
         self.inputs = [p for p, f in record["ports"].items() if f["direction"] == "input"]
         self.outputs = [p for p, f in record["ports"].items() if f["direction"] == "output"]
         self.modules = modules
+        self.late = {p for p in self.inputs if p in (ENABLE, ABOVE) or p.endswith(f"_{ABOVE}")}
         cells = [_cell(n, c, modules) for n, c in record["cells"].items()]
         self.holding = [c for c in cells if self._holds(c)]
         self.plain = list(_ordered([c for c in cells if not self._holds(c)]))
@@ -65,8 +71,9 @@ class Module:
         return inner.sequential if inner is not None else cell.kind in REGISTERS
 
     def _downstream(self) -> set[str]:
-        """Return the cells that a register feeds: they stay where they are."""
+        """Return the cells that a register or a late input feeds: they stay where they are."""
         reached = {bit for cell in self.holding for bit in cell.drives}
+        reached |= {bit for port in self.late for bit in self.ports[port] if isinstance(bit, int)}
         found = set()
         for cell in self.plain:
             if reached.intersection(cell.reads):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from hw.pipeline.netlist import Bit, Module, Netlist
+from hw.pipeline.netlist import ENABLE, Bit, Module, Netlist
 from hw.pipeline.placing import Placed
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class Writer:
         if placed.name in self._own:
             return
         record = {**module.record, "cells": {}, "netnames": dict(module.record["netnames"])}
-        clock = self._clock(module, record, placed)
+        moves = self._moves(module, record, placed)
         self._own[placed.name] = {}
-        chains = self._delay(module, record, placed, clock)
+        chains = self._delay(module, record, placed, moves)
         parts = []
         for cell in (*module.plain, *module.holding):
             original = module.record["cells"][cell.name]
@@ -39,10 +39,10 @@ class Writer:
             }
             inner = self.job.modules.get(cell.kind)
             if kind != cell.kind:
-                connections["clk"] = [clock]
+                connections |= {port: [bit] for port, bit in moves.items()}
             record["cells"][cell.name] = {**original, "type": kind, "connections": connections}
             if "port_directions" in original and kind != cell.kind:
-                directions = {**original["port_directions"], "clk": "input"}
+                directions = {**original["port_directions"], **dict.fromkeys(moves, "input")}
                 record["cells"][cell.name]["port_directions"] = directions
             if inner is not None:
                 parts.append(kind)
@@ -52,18 +52,24 @@ class Writer:
         self._parts[placed.name] = parts
         self.modules[placed.name] = record
 
-    def _clock(self, module: Module, record: Netlist, placed: Placed) -> Bit:
-        if "clk" in module.ports:
-            return module.ports["clk"][0]
+    def _moves(self, module: Module, record: Netlist, placed: Placed) -> dict[str, Bit]:
+        """Return the clock of a module's registers, and what enables them; new ports for these."""
+        wanted = ["clk", *([ENABLE] if self.job.enabled else [])]
         if not placed.delayed and not placed.kinds:
-            return "x"
-        bit = _highest(module.record) + 1
-        record["ports"] = {**record["ports"], "clk": {"direction": "input", "bits": [bit]}}
-        record["netnames"]["clk"] = {"hide_name": 0, "bits": [bit], "attributes": {}}
-        return bit
+            return {port: module.ports[port][0] if port in module.ports else "x" for port in wanted}
+        found: dict[str, Bit] = {}
+        for port in wanted:
+            if port in module.ports:
+                found[port] = module.ports[port][0]
+                continue
+            bit = _highest(record) + 1
+            record["ports"] = {**record["ports"], port: {"direction": "input", "bits": [bit]}}
+            record["netnames"][port] = {"hide_name": 0, "bits": [bit], "attributes": {}}
+            found[port] = bit
+        return found
 
     def _delay(
-        self, module: Module, record: Netlist, placed: Placed, clock: Bit
+        self, module: Module, record: Netlist, placed: Placed, moves: Mapping[str, Bit]
     ) -> dict[tuple[Bit, int], Bit]:
         """Add the registers; return each delayed net by its source and cycles."""
         free = _highest(record) + 1
@@ -91,14 +97,7 @@ class Writer:
                     "bits": new,
                     "attributes": attributes,
                 }
-                record["cells"][f"$pipe${name}"] = {
-                    "hide_name": 1,
-                    "type": "$dff",
-                    "parameters": {"CLK_POLARITY": f"{1:032b}", "WIDTH": f"{len(bits):032b}"},
-                    "attributes": {},
-                    "port_directions": {"CLK": "input", "D": "input", "Q": "output"},
-                    "connections": {"CLK": [clock], "D": source, "Q": new},
-                }
+                record["cells"][f"$pipe${name}"] = _register(source, new, moves)
         return chains
 
     @staticmethod
@@ -118,6 +117,23 @@ class Writer:
             for length, count in self.chains(part).items():
                 found[length] = found.get(length, 0) + count
         return found
+
+
+def _register(source: list[Bit], held: list[int], moves: Mapping[str, Bit]) -> Netlist:
+    """Return the cell of a register of a pipeline."""
+    parameters = {"CLK_POLARITY": f"{1:032b}", "WIDTH": f"{len(held):032b}"}
+    connections = {"CLK": [moves["clk"]], "D": source, "Q": held}
+    if ENABLE in moves:
+        parameters["EN_POLARITY"] = f"{1:032b}"
+        connections["EN"] = [moves[ENABLE]]
+    return {
+        "hide_name": 1,
+        "type": "$dffe" if ENABLE in moves else "$dff",
+        "parameters": parameters,
+        "attributes": {},
+        "port_directions": {port: "output" if port == "Q" else "input" for port in connections},
+        "connections": connections,
+    }
 
 
 def _highest(record: Netlist) -> int:

@@ -186,7 +186,7 @@ class Plan:
         """Clock cycles from the last operands accepted to the (first) total being visible."""
         if isinstance(self.core, SerialCorePlan):
             return self.core.latency_cycles
-        return 1 + self.design.pipeline if self.array is None else self.array.diagonals
+        return self.design.pipeline + (1 if self.array is None else self.array.diagonals)
 
     @property
     def initiation_interval(self) -> int:

@@ -48,8 +48,8 @@ class SystolicArray(wiring.Component):
     Streams: `operands` (one k per beat, `last` on the last k of a tile) and `results` (one row per
     beat, row 0 first, `last` on the last row). Operands are accepted every cycle; the last beat
     of a tile waits while the results of the tile before have not all left. The first result is
-    valid ``rows + columns - 1`` cycles after the last operands were accepted. Synchronous reset
-    empties it.
+    valid ``rows + columns - 1`` cycles after the last operands were accepted, and as many more as
+    there are pipeline stages. Synchronous reset empties it.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -81,7 +81,12 @@ class SystolicArray(wiring.Component):
                 ]
                 across[r] = self._delayed(m, f"a{r}_{c}", across[r], 1 if c < columns - 1 else 0)
                 down[c] = self._delayed(m, f"w{r}_{c}", down[c], 1 if r < rows - 1 else 0)
-        self._drain(m, platform, cells, valid[-1] & last[-1])
+        finished = valid[-1] & last[-1]
+        for cycle in range(self.plan.design.pipeline):
+            held = Signal(name=f"finished_{cycle}")
+            m.d.sync += held.eq(finished)
+            finished = held
+        self._drain(m, platform, cells, finished)
         return m
 
     @staticmethod

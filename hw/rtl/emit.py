@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import BroadcastTile, Design
+from hw.design import BroadcastTile, Design, OutputStationaryArray, WeightStationaryArray
 from hw.pipeline import insert, stages_for
 from hw.plan import PackedTilePlan, Plan, StationaryPlan, plan
 from hw.plan.serial import SerialCorePlan
@@ -29,6 +30,9 @@ MARK = "// macloom "
 """How the first line of an emitted file starts; the record follows as JSON."""
 RECORD_VERSION = 1
 DISTANT_STAGES, DISTANT_LANES = 2, 16
+CONTROL_WAVES = {OutputStationaryArray: 1, WeightStationaryArray: 2}
+"""Registers per stage that lead control around the cells of an array: that all have their sums, or
+``valid`` and ``last`` of the accumulators below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +125,21 @@ def _flat(hardware_plan: Plan) -> wiring.Component:
 class _Stages:
     """Places the pipeline registers of a design and keeps what the record says of them."""
 
-    def __init__(self, top: str, stages: int, lut_inputs: int) -> None:
+    def __init__(self, top: str, design: Design, lut_inputs: int) -> None:
         self.top = top
-        self.stages = stages
+        self.stages = design.pipeline
         self.lut_inputs = lut_inputs
+        self.waves = CONTROL_WAVES.get(type(design), 0)
         self.record: dict[str, Any] = {}
 
     def insert(self, netlist: dict[str, Any]) -> dict[str, Any]:
         """Return the netlist with its registers."""
         found = insert(netlist, self.top, self.stages, self.lut_inputs)
+        control = self.waves * self.stages
+        chains = Counter(found.chains) + Counter({1: control})
         self.record = {
-            "pipeline_registers": found.registers,
-            "pipeline_chains": {str(length): n for length, n in sorted(found.chains.items())},
+            "pipeline_registers": found.registers + control,
+            "pipeline_chains": {str(length): n for length, n in sorted(chains.items())},
             "path_ns": found.path_ns,
         }
         return found.netlist
@@ -206,7 +213,7 @@ def emit(design: Design, target: Target) -> Emitted:
     top = design.slug
     library = Library(f"{top}_", target.primitives)
     text = library.convert(flat, top)
-    stages = _Stages(top, design.pipeline, target.lut_inputs)
+    stages = _Stages(top, design, target.lut_inputs)
     rewrite = stages.insert if design.pipeline else None
     body = clean_verilog(text, top, library.names.__contains__, rewrite)
     body += models(library.prefix, library.used_primitives)
