@@ -20,6 +20,7 @@ from sweeps.inference import Arithmetic, Engine, Images
 from sweeps.layer_costs import Pair, Units
 from sweeps.layers import Values
 from sweeps.loss_tasks import Setting, loss
+from sweeps.metrics import find_metric
 from sweeps.pairwise import Both
 from sweeps.progress import Progress
 from sweeps.sensitivity import Sensitivity, hessian_losses
@@ -116,12 +117,13 @@ class Study:
         chosen = tuple(every[name][number] for number, name in enumerate(formats))
         scores = data.scores(self.engine.outputs(held_out, chosen), held_out)
         plain = data.scores(self.engine.float_outputs(held_out), held_out)
+        is_series = find_metric(data.metric).is_series
         return {
             "joint_loss": self.joint([formats])[0],
             "metric": data.metric,
             "score": float(scores.mean()),
             "float_score": float(plain.mean()),
-            "distinct": paired(scores, plain).is_claimed,
+            "distinct": paired(scores, plain, is_series=is_series).is_claimed,
             "held_out": len(held_out),
         }
 

@@ -41,6 +41,8 @@ class Metric:
         In tables and figures; `unit` follows a number.
     title
         Of an axis; `{inputs}` stands for their number.
+    is_series
+        Whether neighbouring inputs resemble each other, as contexts of one text do.
 
     """
 
@@ -56,6 +58,7 @@ class Metric:
     unit: str
     decimals: int
     title: str
+    is_series: bool
 
     def text(self, value: float) -> str:
         """Return a value with as many decimals as it deserves."""
@@ -78,6 +81,7 @@ METRICS = {
             unit=" %",
             decimals=1,
             title="Accuracy on {inputs} held-out images (%)",
+            is_series=False,
         ),
         Metric(
             name="bits_per_byte",
@@ -92,6 +96,7 @@ METRICS = {
             unit=" bits per byte",
             decimals=3,
             title="Bits per byte on {inputs} held-out contexts",
+            is_series=True,
         ),
     )
 }
@@ -109,7 +114,7 @@ def summary(metric: str, scores: Scores) -> dict[str, Any]:
     """Sum scores up: `metric`, `inputs`, `method`, `value`, `low`, `high`, `float_…`, `scores`.
 
     Accuracies are in percent with Wilson's interval; bits per byte have the interval of a
-    bootstrap over the contexts.
+    bootstrap over blocks of neighbouring contexts.
 
     Raises
     ------
@@ -142,7 +147,8 @@ def _share(scores: Numbers) -> tuple[float, float, float]:
 
 
 def _bits(scores: Numbers) -> tuple[float, float, float]:
-    found = paired(scores, np.zeros(len(scores)))  # scores are minus the bits per byte
+    # scores are minus the bits per byte
+    found = paired(scores, np.zeros(len(scores)), is_series=True)
     return -found.mean, -found.high, -found.low
 
 

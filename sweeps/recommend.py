@@ -26,6 +26,7 @@ from sweeps.bootstrap import paired
 from sweeps.fronts import best_within
 from sweeps.generate_command import generate_command
 from sweeps.inference import Engine
+from sweeps.metrics import find_metric
 from sweeps.pareto import front
 from sweeps.points import Point
 from sweeps.runs import design_of, point_costs
@@ -312,7 +313,8 @@ def _compared(candidates: Sequence[Candidate], sweep: Sweep) -> list[Candidate]:
             dataset=sweep.dataset,
         )
         scores.append(evaluate_scores(engine, case, point.inputs).quantised)
+    is_series = find_metric(engine.dataset.metric).is_series
     return [
-        replace(one, indistinct=not paired(scores[0], own).is_claimed)
+        replace(one, indistinct=not paired(scores[0], own, is_series=is_series).is_claimed)
         for one, own in zip(candidates, scores, strict=True)
     ]

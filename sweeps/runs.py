@@ -6,6 +6,7 @@ evaluated and kept apart, and joined here, so that each is computed once however
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
@@ -14,24 +15,28 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from hw.accumulators import AccumulatorKind
-from hw.design import Design, from_record
+from hw.accumulators import AccumulatorKind, parse_accumulator
+from hw.design import Design
 from sweeps.bootstrap import indistinct_from_best
 from sweeps.engine import Report, evaluate_all
 from sweeps.evaluators import Evaluators, Network, standard
 from sweeps.files import write_whole
 from sweeps.generate_command import generate_command
 from sweeps.metrics import OBJECTIVES, find_metric, unpack
+from sweeps.pairing import element_of, is_in_blocks, storage_bits
 from sweeps.points import Point, front_numbers, to_csv
 from sweeps.progress import Progress
 from sweeps.store import Store, Task
-from sweeps.sweep import SCALES, Sweep
+from sweeps.sweep import Entry, Sweep
 
 Reporter = Callable[[str], AbstractContextManager[Report]]
 """Makes the progress display of a named piece of work; `sweeps.progress.Progress` is one."""
 
 STORE_NAME = "points.sqlite"
 COUNTS = ("lut", "sites", "ff", "carry", "dsp")
+NAN = float("nan")
+_GROUPS = re.compile(r"^bitmod.*_(\d+)x(\d+)")
+"""Weights per group, and groups, in the name of a BitMoD element."""
 DECIMALS = 6
 """Of percentages and of costs per lane."""
 
@@ -73,22 +78,24 @@ def run(
     tools = evaluators or standard()
     network = tools.network(sweep.network, sweep.dataset)
     _check_objectives(sweep, network.metric)
-    designs = sweep.designs(network.terms)
+    entries = sweep.entries(network.terms)
     hands: dict[str, Any] = {"workers": workers, "executor": executor}
     costs = [
         Task("estimate", {"design": d.to_record(), "target": name}, tools.estimate_salt)
         for name in sweep.targets
-        for d in designs
+        for d in (entry.design for entry in entries)
+        if d is not None
     ]
     with reporter("area") as report:
-        areas = evaluate_all(costs, tools.estimate, store, **hands, report=report)
-    cases = [_accuracy_task(sweep, design, network, tools.accuracy_salt) for design in designs]
+        areas = iter(evaluate_all(costs, tools.estimate, store, **hands, report=report))
+    cases = [_accuracy_task(sweep, entry, network, tools.accuracy_salt) for entry in entries]
     with reporter("accuracy") as report:
         accuracies = _accuracies(cases, tools, store, hands, report)
-    joined = product(sweep.targets, zip(designs, accuracies, strict=True))
     points = [
-        _point(sweep.network, design, target, accuracy, area)
-        for (target, (design, accuracy)), area in zip(joined, areas, strict=True)
+        _point(sweep.network, entry, target, accuracy, next(areas) if entry.design else {})
+        for target, (entry, accuracy) in product(
+            sweep.targets, zip(entries, accuracies, strict=True)
+        )
     ]
     points = mark_fronts(points, sweep.objectives)
     scores = [accuracy["scores"] for accuracy in accuracies]
@@ -191,7 +198,8 @@ def mark_indistinct(points: Sequence[Point], scores: Sequence[str]) -> list[Poin
     marked = list(points)
     for target in dict.fromkeys(point.target for point in points):
         front = [n for n, point in enumerate(points) if point.on_front and point.target == target]
-        found = indistinct_from_best([unpack(scores[number]) for number in front])
+        own = [unpack(scores[number]) for number in front]
+        found = indistinct_from_best(own, is_series=points[front[0]].judged.is_series)
         for number, same in zip(front, found, strict=True):
             marked[number] = replace(points[number], indistinct_from_best=same)
     return marked
@@ -221,17 +229,21 @@ def _fronts(
     }
 
 
-def _accuracy_task(sweep: Sweep, design: Design, network: Network, salt: str) -> Task:
-    """The accuracy a design has; lanes matter only to accumulators that lose something."""
-    exact = design.accumulator.kind is AccumulatorKind.EXACT
+def _accuracy_task(sweep: Sweep, entry: Entry, network: Network, salt: str) -> Task:
+    """The accuracy an entry has; lanes matter only to accumulators that lose something."""
+    plain = entry.design is not None and not is_in_blocks(
+        entry.weight, entry.activation, entry.scheme
+    )
+    name = entry.design.accumulator.name if entry.design and plain else entry.accumulator
+    exact = name.startswith(AccumulatorKind.EXACT.value)
     record: dict[str, Any] = {
-        "weight": design.weight.name,
-        "activation": design.activation.name,
-        "accumulator": design.accumulator.name,
-        "method": "best" if len(sweep.scales) == len(SCALES) else sweep.scales[0],
+        "weight": entry.weight.name,
+        "activation": entry.activation.name,
+        "accumulator": name,
+        "method": ",".join(entry.methods),
         "first": sweep.first_layer,
         "last": sweep.last_layer,
-        "lanes": 16 if exact else design.lanes,
+        "lanes": 16 if exact else entry.design.lanes if entry.design else entry.hardware.lanes,
         "network": sweep.network,
         "dataset": sweep.dataset,
         "digest": network.digest,
@@ -243,30 +255,41 @@ def _accuracy_task(sweep: Sweep, design: Design, network: Network, salt: str) ->
 
 def _point(
     network: str,
-    design: Design,
+    entry: Entry,
     target: str,
     accuracy: Mapping[str, Any],
     area: Mapping[str, Any],
 ) -> Point:
-    settled = from_record({**design.to_record(), "structure": area["structure"]})
+    design, lanes = entry.design, entry.hardware.lanes
+    columns: dict[str, Any]
+    if design is None:
+        accumulator = parse_accumulator(entry.accumulator)
+        costs = dict.fromkeys([*COUNTS, *(f"{n}_per_lane" for n in COUNTS if n != "carry")], NAN)
+        columns = {"design": "", "structure": "", "no_hardware": entry.hardware.reason, **costs}
+        columns |= {"accumulator": str(accumulator), "accumulator_bits": accumulator.bits}
+    else:
+        settled = design.with_structure(area["structure"])
+        columns = {"design": design.slug, **point_costs(settled, area, target, lanes)}
+        columns |= {"accumulator": design.accumulator.name}
+        columns |= {"accumulator_bits": design.accumulator_bits}
+    weight, activation = entry.weight, entry.activation
     return Point(
         **_judged(accuracy),
-        weight=design.weight.name,
-        activation=design.activation.name,
-        weight_bits=design.weight.bits,
-        activation_bits=design.activation.bits,
-        design=design.slug,
-        lanes=design.lanes * design.cores,
-        accumulator=design.accumulator.name,
-        accumulator_bits=design.accumulator_bits,
+        weight=weight.name,
+        activation=activation.name,
+        weight_bits=element_of(weight).bits,
+        activation_bits=element_of(activation).bits,
+        weight_storage_bits=storage_bits(weight, entry.scheme.group, entry.scheme.format),
+        activation_storage_bits=storage_bits(activation),
+        lanes=lanes,
         target=target,
         network=network,
         method=accuracy["method"],
-        **point_costs(settled, area, target),
+        **columns,
     )
 
 
-def point_costs(design: Design, area: Any, target: str) -> dict[str, Any]:
+def point_costs(design: Design, area: Any, target: str, lanes: int | None = None) -> dict[str, Any]:
     """Return the columns of a point that depend on its structure, which is settled.
 
     Parameters
@@ -275,9 +298,11 @@ def point_costs(design: Design, area: Any, target: str) -> dict[str, Any]:
         The design and its technology.
     area
         `lut`, `sites`, `ff`, `carry` and `dsp`, by name or as attributes.
+    lanes
+        Products per cycle; those of its lanes and cores if not said.
 
     """
-    lanes = design.lanes * design.cores
+    lanes = design.lanes * design.cores if lanes is None else lanes
     counts = area if isinstance(area, Mapping) else {n: getattr(area, n) for n in COUNTS}
     each = {f"{n}_per_lane": round(counts[n] / lanes, DECIMALS) for n in COUNTS if n != "carry"}
     return {
@@ -321,12 +346,18 @@ def _with_measurement(point: Point, counts: Mapping[str, Any]) -> Point:
 
 
 def design_of(point: Point, sweep: Sweep) -> Design:
-    """The design of a point, its structure settled: what `hw.rtl.emit` takes."""
-    record = {
-        **dict(sweep.design),
-        "weight": point.weight,
-        "activation": point.activation,
-        "accumulator": point.accumulator,
-        "structure": point.structure,
-    }
-    return from_record(record)
+    """The design of a point, its structure settled: what `hw.rtl.emit` takes.
+
+    Raises
+    ------
+    ValueError
+        If the point has no hardware.
+    """
+    groups = _GROUPS.search(point.design)
+    terms = int(groups[1]) * int(groups[2]) if groups else 1
+    found = sweep.hardware_of(
+        point.weight, point.activation, point.scheme, point.accumulator, terms
+    )
+    if found.design is None:
+        raise ValueError(f"{point.pair} has no hardware: {found.reason}")
+    return found.design.with_structure(point.structure)
