@@ -16,6 +16,7 @@ from costmodel.bitmod_tile import BITMOD_TILE_FORMULAS
 from costmodel.bitplane import PLANE_FORMULAS
 from costmodel.coefficients import Coefficients, Formulas
 from costmodel.compressor import compressor
+from costmodel.constant_dot import CONSTANT_FORMULAS
 from costmodel.cost import Cost, grained, total
 from costmodel.floating import float_accumulate, float_lane, scale_sum
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
@@ -109,6 +110,7 @@ FORMULAS: Formulas = {
     PackedOperand: (("pack", pack),),
     PackedChain: (("DSP chain", packed_chain),),
     **BIT_HEAP_FORMULAS,
+    **CONSTANT_FORMULAS,
     **BITMOD_FORMULAS,
     **BITMOD_TILE_FORMULAS,
     **MEMORY_FORMULAS,

@@ -26,6 +26,7 @@ MODULES: dict[str, str] = {
     "bitmod": "sim.bitmod",
     "bitmodtile": "sim.bitmod_tile",
     "memory": "sim.memory",
+    "constdot": "sim.constant_dot",
 }
 """By kind of design: the module with ``stimulus(design, vectors, seed, thorough)``."""
 

@@ -31,6 +31,7 @@ _DESIGN_KEYS = (
     "group",
     "length",
     "datatypes",
+    "weights",
 )
 _DESIGN_EPILOG = (
     "The design is given by its kind and options, or by --design FILE (YAML or JSON: a design "
@@ -141,6 +142,11 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         "--datatypes", metavar="LIST", help="of a bitmod: of fp3,fp4,int5,int6,int8 (all)"
     )
     parser.add_argument(
+        "--weights",
+        metavar="LIST|FILE",
+        help="of a constdot: whole numbers such as 3,-5,7, outputs apart by ; or by lines",
+    )
+    parser.add_argument(
         "--optimize",
         type=word(*OBJECTIVES),
         metavar="GOAL",
@@ -205,6 +211,7 @@ def design_of(arguments: argparse.Namespace) -> tuple[Design, str]:
 
     given = {key: value for key in _DESIGN_KEYS if (value := getattr(arguments, key)) is not None}
     _settle_signs(given)
+    _settle_weights(given)
     if arguments.design is None:
         if "kind" not in given:
             raise ValueError("a design needs its kind (mac, dot, array, tile) or --design FILE")
@@ -232,6 +239,13 @@ def _settle_signs(given: dict[str, Any]) -> None:
             f"say dot --weight {given['weight']}"
         )
     given |= {"kind": "dot", "weight": word}
+
+
+def _settle_weights(given: dict[str, Any]) -> None:
+    """Replace the name of a file of weights by what it says."""
+    text = given.get("weights")
+    if text is not None and not set(text) <= set("0123456789abcdefx-+,; \n"):
+        given["weights"] = Path(text).read_text(encoding="utf-8")
 
 
 def _target(arguments: argparse.Namespace, default: str) -> str:

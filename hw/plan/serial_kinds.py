@@ -9,6 +9,7 @@ from hw.design import SerialDesign
 from hw.plan.bitmod import plan_bitmod
 from hw.plan.bitmod_tile import plan_bitmod_tile
 from hw.plan.bitplane import plan_bitplane
+from hw.plan.constant_dot import plan_constant_dot
 from hw.plan.memory import plan_memory
 from hw.plan.serial import SerialCorePlan
 from hw.target import Target
@@ -18,6 +19,7 @@ PLANNERS: dict[str, Callable[[Any, Target], SerialCorePlan]] = {
     "bitmod": plan_bitmod,
     "bitmodtile": plan_bitmod_tile,
     "memory": plan_memory,
+    "constdot": plan_constant_dot,
 }
 """By kind."""
 

@@ -10,11 +10,13 @@ from amaranth.lib import wiring
 from hw.plan.bitmod import BitmodPlan
 from hw.plan.bitmod_tile import BitmodTilePlan
 from hw.plan.bitplane import BitPlanePlan
+from hw.plan.constant_dot import ConstantDotPlan
 from hw.plan.memory import MemoryPlan
 from hw.plan.serial import SerialCorePlan
 from hw.rtl.bitmod_tile import BitmodTileArray
 from hw.rtl.bitmod_top import Bitmod
 from hw.rtl.bitplane import BitPlaneArray
+from hw.rtl.constant_dot import ConstantDotProduct
 from hw.rtl.memory import BlockMemory
 
 BUILDERS: dict[type, Callable[[Any], wiring.Component]] = {
@@ -22,6 +24,7 @@ BUILDERS: dict[type, Callable[[Any], wiring.Component]] = {
     BitmodPlan: Bitmod,
     BitmodTilePlan: BitmodTileArray,
     MemoryPlan: BlockMemory,
+    ConstantDotPlan: ConstantDotProduct,
 }
 """By type of plan; the component has the ports of the design, ``clk`` and ``rst`` apart."""
 
