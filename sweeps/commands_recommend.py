@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sweeps.sweep import Sweep
 
 FINE = 0
-_OWN_DATA = {"bytes_lm": "kjv"}
 _WIDTHS = range(2, 9)
 _MINIFLOATS = ("e2m1fn", "e2m3fn", "e3m2fn")
 _LANES = 16
@@ -112,14 +111,14 @@ def sweep_of(arguments: argparse.Namespace) -> Sweep:
     ValueError
         For an unknown network, data set or format.
     """
-    from sweeps.datasets import load_dataset
+    from sweeps.datasets import load_dataset, own_name
     from sweeps.inference import Engine
     from sweeps.layer_losses import has_negative_inputs
     from sweeps.metrics import find_metric
     from sweeps.models import load
     from sweeps.sweep import Sweep
 
-    dataset = arguments.dataset or _OWN_DATA.get(arguments.network, "digits")
+    dataset = arguments.dataset or own_name(arguments.network)
     network, data = load(arguments.network), load_dataset(dataset)
 
     def usual(sign: str) -> str:

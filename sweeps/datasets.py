@@ -15,6 +15,8 @@ DATA = Path(__file__).parent / "data"
 NAMES = ("digits", "kjv")
 METRICS = {"digits": "accuracy", "kjv": "bits_per_byte"}
 """What shipped data sets are judged by: their `metric`, without reading them."""
+OWN = {"digits_cnn": "digits", "digits_vit": "digits", "bytes_lm": "kjv"}
+"""The data set that a shipped network is for."""
 WHAT = "a data set file of macloom"
 
 
@@ -236,6 +238,11 @@ class Labelled(SplitByNumber):
             )
         right: npt.NDArray[np.bool_] = outputs.argmax(axis=1) == wanted
         return right.astype(np.float64)
+
+
+def own_name(network: str) -> str:
+    """Return the data set of a network where none is named: that of a shipped one, else digits."""
+    return OWN.get(network, NAMES[0])
 
 
 def load_dataset(name: str) -> Data:

@@ -13,7 +13,7 @@ import numpy as np
 from sweeps import layer_costs
 from sweeps.allocation import Problem
 from sweeps.bootstrap import paired
-from sweeps.datasets import Text
+from sweeps.datasets import Text, own_name
 from sweeps.engine import evaluate_all
 from sweeps.executors import Hands
 from sweeps.inference import Arithmetic, Engine, Images
@@ -28,7 +28,6 @@ from sweeps.store import Store
 
 STORE_NAME = "losses.sqlite"
 _WIDTHS = (2, 3, 4, 6, 8)
-_OWN_DATA = {"bytes_lm": "kjv"}
 """Data sets of shipped networks other than the digits."""
 _WORTH_PROCESSES = 400
 """Losses from which on more than one process is used unasked: each makes the network ready anew."""
@@ -140,7 +139,7 @@ def open_study(
     OSError
         If a file cannot be read.
     """
-    dataset = arguments.dataset or _OWN_DATA.get(arguments.network, "digits")
+    dataset = arguments.dataset or own_name(arguments.network)
     setting = Setting.of(arguments.network, dataset, arguments.scales, arguments.inputs)
     if arguments.formats:
         pairs = layer_costs.parse_pairs(arguments.formats)

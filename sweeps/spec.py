@@ -3,7 +3,7 @@
 ```yaml
 version: 1
 network: digits_cnn              # a shipped network, or a .npz or .onnx file
-dataset: digits                  # a shipped data set, or a .npz file of inputs and labels
+dataset: digits                  # or a .npz file of inputs and labels; a shipped network's own
 weights:                         # families and single formats, in any mixture
   - {family: integers, bits: 2..8}
   - {family: minifloats, bits: 3..8, exponent_bits: 1..7, specials: finite}
@@ -135,7 +135,7 @@ def parse_spec(text: str, source: str = "sweep.yaml") -> Sweep:
     for key, (field, read) in _READERS.items():
         if key in entries:
             fields[field] = read(entries[key])
-    dataset = fields.get("dataset", "")
+    dataset = fields.setdefault("dataset", datasets.own_name(fields["network"]))
     if "objectives" not in fields and dataset in datasets.METRICS:
         own = find_metric(datasets.METRICS[dataset]).objective
         fields["objectives"] = (own, "sites_per_lane")

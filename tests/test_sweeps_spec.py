@@ -82,6 +82,17 @@ def test_objectives_follow_the_data_set_unless_named():
     assert (named.inputs, sweep().inputs) == (64, None)
 
 
+def test_a_shipped_network_has_its_own_data_set():
+    text = "version: 1\nnetwork: {}\nweights: [int4]\nactivations: [int8]\n"
+    own = {"digits_cnn": "digits", "digits_vit": "digits", "bytes_lm": "kjv", "mine.npz": "digits"}
+    for network, dataset in own.items():
+        found = parse_spec(text.format(network))
+        assert found.dataset == dataset
+        expected = "bits_per_byte" if dataset == "kjv" else "error_percent"
+        assert found.objectives == (expected, "sites_per_lane")
+    assert parse_spec(text.format("bytes_lm") + "dataset: mine.npz").dataset == "mine.npz"
+
+
 def test_the_transformers_are_swept_on_two_targets():
     found = read_spec(SPECS / "bytes.yaml")
     assert (found.network, found.dataset, found.inputs) == ("bytes_lm", "kjv", 256)
@@ -124,9 +135,17 @@ def test_ranges_and_lists_of_numbers():
         ("target: [xcup, xcup]", "my.yaml:6: target names something twice"),
         (
             "scales: [mak]",
-            "my.yaml:6: scales[0] must be one of max, mse, not 'mak'; did you mean 'max'?",
+            "my.yaml:6: scales[0] is wrong: … max, mse, percentile:P, not 'mak'; did you mean 'max'?",
         ),
         ("scales: []", "my.yaml:6: scales must be a list of names, not an empty one"),
+        ("scales: percentile:0", "my.yaml:6: scales is wrong: a percentile is … , not '0'"),
+        ("scales: percentile:100.5", "my.yaml:6: scales is wrong: a percentile is … 100.5"),
+        ("scales: max/chanel", "my.yaml:6: scales is wrong: … did you mean 'channel'?"),
+        ("scales: max/group:1", "my.yaml:6: scales is wrong: a group has 2..65536 terms … not 1"),
+        ("scales: max/tensor/group:8", "my.yaml:6: scales is wrong: … says two"),
+        ("scales: max@mxfp4", "my.yaml:6: scales is wrong: 'mxfp4' is a format of blocks"),
+        ("scales: {method: mse, weight: tensor}", "my.yaml:6: scales.weight is no key here"),
+        ("scales: [max, max/channel]", "my.yaml:6: scales names something twice"),
         ("objectives: [error_percent]", "my.yaml:6: objectives must name 2 to 4 of"),
         ("inputs: 0", "my.yaml:6: inputs must be a whole number in 1..16777216, not 0"),
         ("inputs: all", "my.yaml:6: inputs must be a whole number"),
@@ -162,6 +181,9 @@ def test_errors_name_the_line_the_key_path_and_the_nearest(line, expected):
     ("family", "expected"),
     [
         ("{family: integer, bits: 4}", "weights[0].family must be one of integers, minifloats"),
+        ("{family: blocks, names: [int4]}", "weights[0].names[0] is int4, a format of single"),
+        ("{family: blocks, bits: 4}", "weights[0].bits is no key here"),
+        ("{family: blocks, names: [mxfp5]}", "weights[0].names[0] is wrong: unknown format 'mxfp5'"),
         ("{family: integers}", "weights[0] lacks the key 'bits'"),
         ("{family: integers, bits: 1}", "weights[0].bits must be a whole number in 2..16, not 1"),
         ("{family: integers, bits: 8..2}", "weights[0].bits must be a rising range in 2..16"),
