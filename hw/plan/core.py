@@ -230,7 +230,7 @@ def plan(design: Design, target: Target) -> Plan:
     if design.structure not in known:
         raise ValueError(
             f"structure {design.structure} cannot serve {design.weight} × {design.activation} "
-            f"on {target.label}; "
+            f"on {target.label}{_reason(design, target)}; "
             f"one of {', '.join(known)} can"
         )
     if isinstance(design, WeightStationaryArray):
@@ -305,7 +305,7 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
             bits, lane.placement, design.flags, on_last, target.primitives
         )
         return CorePlan(1, lane, None, TreePlan((), lane.bounds), merged)
-    chain = plan_chains(design, lane)
+    chain = plan_chains(design.lanes, lane)
     tree, words = plan_adding(len(chain.chains), Word.plain(chain.bounds), target)
     kept = AccumulatePlan(kind, bits, words, design.flags, on_last, lean=target.primitives)
     return CorePlan(design.lanes, lane, None, tree, kept, chain)
@@ -314,7 +314,7 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
 def _plan_merged_window(design: Design, target: Target, on_last: bool) -> CorePlan:
     """Return the core of a merged design with an alignment window."""
     lane = plan_merged_window_lane(design, target)
-    chain = plan_window_chains(design, lane)
+    chain = plan_window_chains(design.lanes, lane)
     tree = plan_tree(len(chain.chains), chain.bounds, relative=False)
     kept = MergedWindowAccumulatePlan(
         design.accumulator_bits,

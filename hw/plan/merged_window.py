@@ -150,11 +150,11 @@ def plan_merged_window_lane(design: Design, target: Target) -> MergedWindowLaneP
     return MergedWindowLanePlan(weight, activation, placement, bits, flags, target.primitives)
 
 
-def plan_window_chains(design: Design, lane: MergedWindowLanePlan) -> ChainPlan:
+def plan_window_chains(lanes: int, lane: MergedWindowLanePlan) -> ChainPlan:
     """Return the chains that add the aligned products of all lanes."""
     placement = lane.placement
     reach = lane.weight.high * lane.activation.high << placement.width - placement.product_bits
-    return chains_of(design, placement, reach, lane.packed)
+    return chains_of(lanes, placement, reach, lane.packed)
 
 
 def _exponent_bits(weight: OperandPlan, activation: OperandPlan) -> int:
