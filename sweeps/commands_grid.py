@@ -18,12 +18,24 @@ from sweeps.files import json_text, write_whole
 if TYPE_CHECKING:
     from costmodel.grid import Grid, Table
     from hw.design import Design
-    from hw.formats import Format
     from sweeps.grid_front import GridFront
     from sweeps.sweep import Sweep
 
 FINE = 0
 KINDS = ("dot", "tile", "array")
+FOLDER = Path("build/grid")
+USUAL = {
+    "targets": "xcup",
+    "kind": "tile",
+    "structures": "rows,table",
+    "accumulators": "exact:network",
+    "lanes": "4,8,16,32",
+    "rows": "1..16",
+    "columns": "1..16",
+    "objectives": "loss,sites_per_product",
+}
+ALSO = {"energy": "energy_pj_per_mac", "clock": "period_ns"}
+"""Short names of objectives."""
 _RANGE = re.compile(r"(\d+)(?:\.\.(\d+))?")
 _MOST_LISTED = 24
 
@@ -34,46 +46,80 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "Areas are estimates, to the LUT those of `macloom estimate`; losses those of "
         "`macloom sweep`, error in percent or bits per byte, kept in DIR/points.sqlite. "
         "Objectives: loss, products (per step; more is better), lut, sites, ff, carry, dsp, and "
-        "these _per_product."
+        "these _per_product; energy (pJ per MAC, random codes) and clock (its period in ns), of "
+        "designs whose models are known: the others are left out and counted. Constraints are of "
+        "the same, of accuracy (%), bits (per byte) and mhz. SPEC.yaml has the options as keys; "
+        "options that are given replace them."
     )
-    add_sweep(parser, Path("build/grid"), "front.csv and losses are kept here")
     add = parser.add_argument
-    add("--targets", default="xcup", metavar="NAMES", help="technologies, between commas (xcup)")
-    add("--kind", type=word(*KINDS), default="tile", metavar="KIND", help="dot, tile or array")
-    add("--structures", default="rows,table", metavar="NAMES", help="of products (rows,table)")
-    add("--lanes", default="4,8,16,32", metavar="NUMBERS", help="such as 4,8 or 1..16 (4,8,16,32)")
-    add("--rows", default="1..16", metavar="NUMBERS", help="of tiles and arrays (1..16)")
-    add("--columns", default="1..16", metavar="NUMBERS", help="of tiles and arrays (1..16)")
-    add(
-        "--objectives",
-        default="loss,sites_per_product",
-        metavar="NAMES",
-        help="2 to 4 (loss,sites_per_product)",
-    )
+    add("spec", type=Path, nargs="?", metavar="SPEC.yaml", help="the options as keys, in a file")
+    add_sweep(parser, FOLDER, "front.csv and losses are kept here", required=False)
+    add("--targets", metavar="NAMES", help="technologies, between commas (xcup)")
+    add("--kind", type=word(*KINDS), metavar="KIND", help="dot, tile or array (tile)")
+    add("--structures", metavar="NAMES", help="of products (rows,table)")
+    add("--accumulators", metavar="NAMES", help="exact:network or others (exact:network)")
+    add("--lanes", metavar="NUMBERS", help="such as 4,8 or 1..16 (4,8,16,32)")
+    add("--rows", metavar="NUMBERS", help="of tiles and arrays (1..16)")
+    add("--columns", metavar="NUMBERS", help="of tiles and arrays (1..16)")
+    add("--objectives", metavar="NAMES", help="2 to 4 (loss,sites_per_product)")
+    add("--where", action="append", metavar="TEXT", help="such as 'sites <= 2000'; repeatable")
     add_json(parser)
+
+
+def options_of(arguments: argparse.Namespace) -> argparse.Namespace:
+    """Return all options: those given, those of the file, the usual ones.
+
+    Raises
+    ------
+    ValueError
+        If the file is wrong, or no network is named.
+    OSError
+        If the file cannot be read.
+
+    """
+    from sweeps.grid_spec import read_grid
+
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    file: dict[str, Any] = {}
+    if arguments.spec is not None:
+        file |= read_grid(arguments.spec)
+    if "output" in file:
+        file["output"] = Path(file["output"])
+        if given["output"] == FOLDER:
+            del given["output"]
+    found = argparse.Namespace(**{**vars(arguments), **USUAL, **file, **given})
+    if found.network is None:
+        raise ValueError("a grid needs --network N, or a SPEC.yaml that names one")
+    if found.kind not in KINDS:
+        raise ValueError(f"a grid is of kind {', '.join(KINDS)}, not {found.kind!r}")
+    return found
 
 
 def grid(arguments: argparse.Namespace) -> int:
     """``macloom grid``."""
     from costmodel.grid import prepare
-    from sweeps import runs
+    from sweeps import grid_losses, runs
     from sweeps.grid_front import front_of_grid
     from sweeps.store import Store
 
+    arguments = options_of(arguments)
     lanes = _numbers(arguments.lanes, "lanes")
     target = arguments.targets.split(",")[0]
     sweep = sweep_of(argparse.Namespace(**vars(arguments) | {"lanes": 16, "target": target}))
-    axes = _grid(arguments, sweep, lanes)
+    accumulators = arguments.accumulators.split(",")
+    axes = _grid(arguments, sweep, lanes, grid_losses.terms_of(sweep, lanes))
+    words = [ALSO.get(name, name) for name in arguments.objectives.split(",")]
+    limits = grid_losses.limits_of(arguments.where or (), sweep)
     start = time.perf_counter()
     table = prepare(axes)
+    extras = grid_losses.extras_of(table, [*words, *(limit.name for limit in limits)])
     planned = time.perf_counter() - start
     with Store(arguments.output / runs.STORE_NAME) as store, hands_of(arguments) as hands:
-        points = runs.run(sweep, store, **hands.options())
-    pairs = dict.fromkeys(sweep.pairs, 0.0)
-    names = {(w.name, a.name): (w, a) for w, a in pairs}
-    for point in points:
-        pairs[names[point.weight, point.activation]] = point.loss
-    found = front_of_grid(table, pairs, tuple(arguments.objectives.split(",")))
+        losses = grid_losses.losses_of(table, sweep, accumulators, store, hands)
+    found = front_of_grid(table, losses, words, extras=extras, limits=limits)
+    if not len(found.numbers):
+        left = f", {found.unknown} of them not known by formula" if found.unknown else ""
+        raise ValueError(f"none of {found.points} points meets all constraints{left}")
     path = arguments.output / "front.csv"
     write_whole(path, _csv(table, found))
     if arguments.json:
@@ -83,22 +129,19 @@ def grid(arguments: argparse.Namespace) -> int:
     return FINE
 
 
-def _grid(arguments: argparse.Namespace, sweep: Sweep, lanes: tuple[int, ...]) -> Grid:
+def _grid(arguments: argparse.Namespace, sweep: Sweep, lanes: tuple[int, ...], terms: int) -> Grid:
     from costmodel.grid import Grid
     from hw import target
-    from hw.accumulators import Accumulator
-    from sweeps.models import load
+    from sweeps.grid_losses import accumulator_of, elements
 
     has_sides = arguments.kind != "dot"
-    terms = max(load(sweep.network).largest_fan_in, *lanes)
-    weights: tuple[Format, ...] = sweep.weights
     return Grid(
         kind=arguments.kind,
-        weights=weights,
-        activations=sweep.activations,
+        weights=elements(sweep.weights),
+        activations=elements(sweep.activations),
         targets=tuple(target.load(name) for name in arguments.targets.split(",")),
         structures=tuple(arguments.structures.split(",")),
-        accumulators=(Accumulator.exact(terms),),
+        accumulators=tuple(accumulator_of(n, terms) for n in arguments.accumulators.split(",")),
         lanes=lanes,
         rows=_numbers(arguments.rows, "rows") if has_sides else (1,),
         columns=_numbers(arguments.columns, "columns") if has_sides else (1,),
@@ -146,6 +189,8 @@ def _record(table: Table, found: GridFront, planned: float, path: Path) -> dict[
     return {
         "points": found.points,
         "refused": len(table.refused) * table.sides,
+        "unknown": found.unknown,
+        "within_constraints": found.met,
         "cores": len(table.cores),
         "plan_seconds": round(planned, 3),
         "front_seconds": round(found.seconds, 3),
@@ -171,4 +216,9 @@ def _lines(table: Table, found: GridFront, planned: float) -> list[str]:
         f"{found.points} points of {len(table.cores)} cores planned in {planned:.1f} s; front of "
         f"{len(listed)} in {found.seconds:.2f} s ({found.points_per_second / 1e6:.1f} M points/s)"
     )
-    return [head, text_table(rows), *([f"… {more} more in the file"] if more > 0 else [])]
+    said = [head, text_table(rows), *([f"… {more} more in the file"] if more > 0 else [])]
+    if found.unknown:
+        said.append(f"{found.unknown} points left out: no formula for an objective of theirs")
+    if found.met + found.unknown < found.points:
+        said.append(f"{found.met} points meet the constraints")
+    return said

@@ -42,13 +42,18 @@ def sweep(arguments: argparse.Namespace) -> int:
                 {
                     "points": len(points),
                     "front": [asdict(point) for point in front],
+                    "without_hardware": {
+                        point.pair: point.no_hardware for point in points if not point.has_hardware
+                    },
                     "files": [str(path) for path in paths],
                     "seconds": round(time.perf_counter() - start, 3),
                 }
             )
         )
         return FINE
-    print("\n".join([f"{len(points)} points; the front:", front_table(front), *map(str, paths)]))
+    lost = [without_hardware(points)] if any(not point.has_hardware for point in points) else []
+    head = f"{len(points)} points; the front:"
+    print("\n".join([head, front_table(front), *lost, *map(str, paths)]))
     return FINE
 
 
@@ -130,7 +135,7 @@ def _front_of_target(front: Sequence[Point]) -> str:
         low, high = point.interval
         rows.append(
             (
-                f"{point.weight} × {point.activation}",
+                f"{point.weight} × {point.activation}{point.scheme.sharing}",
                 metric.text(point.value),
                 f"{metric.text(low)} … {metric.text(high)}",
                 f"{point.sites_per_lane:.1f}",
@@ -142,6 +147,16 @@ def _front_of_target(front: Sequence[Point]) -> str:
     if not same:
         return table(rows)
     return f"{table(rows)}\nnot told from {best.pair} by a paired bootstrap: {', '.join(same)}"
+
+
+def without_hardware(points: Sequence[Point]) -> str:
+    """Return the points that no design multiplies, with the reasons, the best first."""
+    lost = {point.pair: point for point in points if not point.has_hardware}
+    metric = points[0].judged
+    rows = [("without hardware", metric.heading, "reason")]
+    for point in sorted(lost.values(), key=lambda point: point.loss):
+        rows.append((point.pair, metric.text(point.value), point.no_hardware))
+    return table(rows)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

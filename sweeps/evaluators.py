@@ -33,6 +33,7 @@ ACCURACY_SOURCES = (
             "layers",
             "metrics",
             "models",
+            "nodes",
             "onnx_constants",
             "onnx_graph",
             "onnx_operators",

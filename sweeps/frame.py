@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from hw import target
 from sweeps.looks import GREY, Layout
-from sweeps.points import Point, front_numbers
+from sweeps.points import Point, front_numbers, lanes_text
 
 LEAST_ACCURACY_PERCENT = 80.0
 """The frame ends here, or 20 below the float network if that is less."""
@@ -152,11 +152,15 @@ def _ticks(axis: Any, places: Sequence[float]) -> None:
 
 
 def _note_outside(axes: Axes, outside: int, sizes: Layout) -> None:
+    _note(axes, f"{outside} pairs lie beyond the frame", 3, sizes)
+
+
+def _note(axes: Axes, text: str, above: float, sizes: Layout) -> None:
     axes.annotate(
-        f"{outside} pairs lie beyond the frame",
+        text,
         (1, 0),
         xycoords="axes fraction",
-        xytext=(-2, 3),
+        xytext=(-2, above),
         textcoords="offset points",
         ha="right",
         fontsize=sizes.small,
@@ -164,6 +168,13 @@ def _note_outside(axes: Axes, outside: int, sizes: Layout) -> None:
         path_effects=[withStroke(linewidth=2, foreground="white")],
         zorder=6,
     )
+
+
+def note_missing(axes: Axes, count: int, sizes: Layout) -> None:
+    """Say how many pairs have no place in a figure because they have no hardware."""
+    if count:
+        text = "pair without hardware is" if count == 1 else "pairs without hardware are"
+        _note(axes, f"{count} {text} not drawn", 4 + 1.5 * sizes.small, sizes)
 
 
 def _area_title(points: Sequence[Point], sizes: Layout) -> str:
@@ -174,8 +185,8 @@ def _area_title(points: Sequence[Point], sizes: Layout) -> str:
     if exact and all(name.startswith("window:") for name in rest):
         rest = [f"{name.split(':')[1]}-bit window beyond 80 bits" for name in rest]
     title = target.load(points[0].target).title
-    lanes = points[0].lanes
-    unit = f"{lanes}-lane dot product" if lanes > 1 else "multiply-accumulate"
+    single = {point.lanes for point in points} == {1}
+    unit = "multiply-accumulate" if single else f"{lanes_text(points)} dot product"
     area = f"LUT-only sites per lane, {unit} on {title} (estimated for Yosys)"
     ends = f"accumulator {', '.join(parts + rest)}"
     texts = [f"{area}; {ends}"] if sizes.legend_columns < 4 else [area, ends]

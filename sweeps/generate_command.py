@@ -13,9 +13,10 @@ def generate_command(design: Design, target: str) -> str:
     record = design.to_record()
     words = ["macloom", "generate", str(record.pop("kind"))]
     for name in ("weight", "activation"):
-        words += [f"--{name}", _word(getattr(design, name))]
-        record.pop(name, None)
+        if record.pop(name, None):
+            words += [f"--{name}", _word(getattr(design, name))]
     for name, value in record.items():
+        value = ",".join(value) if isinstance(value, list) else value
         words += [f"--{name}", str(value)] if value not in (None, 0, "") else []
     return shlex.join([*words, "--target", target, "-o", "out"])
 

@@ -21,6 +21,7 @@ LOOKS = {
     "minifloat × minifloat": Look("#D55E00", "o", "minifloat × minifloat"),
     "integer × minifloat": Look("#009E73", "^", "integer weight × minifloat"),
     "minifloat × integer": Look("#CC79A7", "v", "minifloat weight × integer"),
+    "blocks": Look("#E69F00", "P", "blocks with scales"),
 }
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from hw.formats import MinifloatFormat, Specials, parse_element
+from hw.formats import MinifloatFormat, Specials, parse
 from sweeps.labels import Box, Label, place_labels
 from sweeps.looks import BLACK, GREY, Layout
 from sweeps.points import Point
@@ -108,7 +108,7 @@ def _samples(axes: Axes, line: Line2D, step: float) -> Any:
 
 
 def _all_finite(points: Sequence[Point]) -> bool:
-    formats = {parse_element(name) for point in points for name in (point.weight, point.activation)}
+    formats = {parse(name) for point in points for name in (point.weight, point.activation)}
     return all(
         format.specials is Specials.FINITE
         for format in formats
@@ -121,4 +121,5 @@ def _short(point: Point, finite: bool) -> str:
     if not finite:
         return point.pair
     names = [name.removesuffix("finite") for name in (point.weight, point.activation)]
-    return "×".join(n.removesuffix("fn") if n.startswith("e") else n for n in names)
+    pair = "×".join(n.removesuffix("fn") if n.startswith("e") else n for n in names)
+    return f"{pair}{point.scheme.sharing}"

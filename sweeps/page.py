@@ -16,10 +16,10 @@ from typing import Any
 from hw.errors import MissingTool
 from sweeps.files import write_whole
 from sweeps.looks import LOOKS
-from sweeps.points import Point, check_single
+from sweeps.points import Point, check_single, lanes_text, with_hardware
 
 TEMPLATE = Path(__file__).parent / "data" / "front_page.html"
-SYMBOLS = {"s": "square", "o": "circle", "^": "triangle-up", "v": "triangle-down"}
+SYMBOLS = {"s": "square", "o": "circle", "^": "triangle-up", "v": "triangle-down", "P": "cross"}
 """Plotly's names of the markers of `sweeps.looks`."""
 
 LEAST_PERCENT_BELOW = 20.0
@@ -49,7 +49,8 @@ def render_page(points: Sequence[Point]) -> str:
         If plotly is missing.
 
     """
-    check_single(points, "network", "metric", "lanes")
+    points = with_hardware(points)
+    check_single(points, "network", "metric")
     first = points[0]
     title = f"{first.network}: {first.judged.heading} versus area"
     note = (
@@ -83,7 +84,7 @@ def page_data(points: Sequence[Point]) -> dict[str, Any]:
         },
         "float": first.float_value,
         "range": _range(points),
-        "area": f"LUT-only sites per lane, {first.lanes} lanes",
+        "area": f"LUT-only sites per lane, {lanes_text(points)} designs",
         "targets": list(dict.fromkeys(point.target for point in points)),
         "families": [
             {"name": n, "title": k.title, "colour": k.colour, "symbol": SYMBOLS[k.marker]}

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -52,9 +52,11 @@ def relevant(weight: AnyFormat, activation: AnyFormat, scheme: Scheme) -> Scheme
     own = has_own_scales(weight), has_own_scales(activation)
     if all(own):
         return None
-    group, is_tensor = (None, False) if own[0] else (scheme.group, scheme.is_tensor)
     dynamic = scheme.is_dynamic and not own[1]
-    return Scheme(scheme.method, scheme.percent, group, is_tensor, dynamic, scheme.format)
+    if own[0]:  # what was said of groups was said of weights, their scale format too
+        format = None if scheme.group else scheme.format
+        return Scheme(scheme.method, scheme.percent, None, False, dynamic, format)
+    return replace(scheme, is_dynamic=dynamic)
 
 
 def step_lanes(weight: AnyFormat, activation: AnyFormat, scheme: Scheme, usual: int) -> int:

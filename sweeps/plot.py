@@ -22,11 +22,11 @@ from hw import target as technology
 from sweeps.canvas import figure_bytes, settings
 from sweeps.files import write_whole
 from sweeps.foreign import Peer
-from sweeps.frame import best_points, is_shown, set_frame
+from sweeps.frame import best_points, is_shown, note_missing, set_frame
 from sweeps.looks import BLACK, GREY, LAYOUTS, LOOKS, PANEL, PANELS_ACROSS, Layout
 from sweeps.naming import name_points
 from sweeps.peers import draw_peers, placed
-from sweeps.points import Point, check_single
+from sweeps.points import Point, check_single, with_hardware
 
 
 def save_figure(
@@ -76,17 +76,21 @@ def draw(points: Sequence[Point], layout: str = "wide", peers: Sequence[Peer] = 
     """The figure itself, for further use; parameters and errors as for `render`."""
     if layout not in LAYOUTS:
         raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
-    check_single(points, "network", "metric", "target", "lanes")
+    missing, points = len(points), with_hardware(points)
+    check_single(points, "network", "metric", "target")
     sizes = LAYOUTS[layout]
     figure = Figure(figsize=(sizes.width, sizes.height), layout="constrained")
     FigureCanvasAgg(figure)
-    _fill(figure, [(figure.add_subplot(), points)], sizes, peers)
+    axes = figure.add_subplot()
+    note_missing(axes, missing - len(points), sizes)
+    _fill(figure, [(axes, points)], sizes, peers)
     return figure
 
 
 def draw_targets(points: Sequence[Point], peers: Sequence[Peer] = ()) -> Figure:
     """Small multiples: a panel per target, in the order of the points; errors as for `render`."""
-    check_single(points, "network", "metric", "lanes")
+    every, points = points, with_hardware(points)
+    check_single(points, "network", "metric")
     targets = list(dict.fromkeys(point.target for point in points))
     across = min(PANELS_ACROSS, len(targets))
     down = -(-len(targets) // across)
@@ -97,7 +101,9 @@ def draw_targets(points: Sequence[Point], peers: Sequence[Peer] = ()) -> Figure:
     for number, target in enumerate(targets):
         axes = figure.add_subplot(down, across, number + 1)
         axes.set_title(technology.load(target).title, fontsize=PANEL.text)
-        panels.append((axes, [point for point in points if point.target == target]))
+        own = [point for point in points if point.target == target]
+        note_missing(axes, sum(p.target == target for p in every) - len(own), PANEL)
+        panels.append((axes, own))
     _fill(figure, panels, PANEL, peers)
     for number, (axes, _) in enumerate(panels):
         if number % across:

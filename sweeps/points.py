@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from hw.formats import parse_element
+from hw.formats import parse
 from sweeps.accuracy import wilson
 from sweeps.metrics import METRICS, Metric, find_metric
 from sweeps.pareto import front
-from sweeps.space import pair_family
+from sweeps.quantize import find_method
+from sweeps.scales import OWN, Scheme
+from sweeps.space import BLOCKS, pair_family
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,10 @@ class Point:
     target, `on_family_front` to those of the same pair of families among them. Of front points
     `indistinct_from_best` says that a paired bootstrap does not tell them from the best of their
     target. `command` generates the Verilog.
+
+    A lane is a product per clock cycle. Bits are those of a code; `…_storage_bits` add its share of
+    the scales of blocks and groups. Where there is no hardware for a pair, `no_hardware` says why,
+    costs are NaN (blank in the CSV), and the point is on no front.
 
     Raises
     ------
@@ -65,6 +72,9 @@ class Point:
     float_bits_per_byte: float | None = None
     float_bits_per_byte_low: float | None = None
     float_bits_per_byte_high: float | None = None
+    weight_storage_bits: float | None = None
+    activation_storage_bits: float | None = None
+    no_hardware: str = ""
     lut: float
     sites: float
     ff: float
@@ -138,12 +148,24 @@ class Point:
     @property
     def family(self) -> str:
         """`integer × integer` and so on, weights first."""
-        return pair_family(parse_element(self.weight), parse_element(self.activation))
+        if self.scheme.has_power_groups:
+            return BLOCKS
+        return pair_family(parse(self.weight), parse(self.activation))
+
+    @property
+    def scheme(self) -> Scheme:
+        """How scales are chosen and shared, as far as they are not the formats' own."""
+        return Scheme() if self.method == OWN else find_method(self.method).scheme
 
     @property
     def pair(self) -> str:
-        """The pair as labels show it: `int4×uint4`."""
-        return f"{self.weight}×{self.activation}"
+        """The pair as labels show it: `int4×uint4`, and what shares scales if that is unusual."""
+        return f"{self.weight}×{self.activation}{self.scheme.sharing}"
+
+    @property
+    def has_hardware(self) -> bool:
+        """Whether there is a design with a cost."""
+        return not math.isnan(self.sites)
 
 
 def _of_value(metric: Metric) -> tuple[str, ...]:
@@ -155,8 +177,22 @@ _NEEDED = tuple(field.name for field in fields(Point) if field.default is MISSIN
 _TYPES = {field.name: str(field.type) for field in fields(Point)}
 
 
+def with_hardware(points: Sequence[Point]) -> list[Point]:
+    """The points that have a cost; ValueError if there are points and none has."""
+    found = [point for point in points if point.has_hardware]
+    if points and not found:
+        raise ValueError(f"none of the points has a cost: {points[0].no_hardware}")
+    return found
+
+
+def lanes_text(points: Sequence[Point]) -> str:
+    """Their lanes in words: `16-lane`, `16- to 32-lane`."""
+    lanes = sorted({point.lanes for point in points})
+    return f"{lanes[0]}-lane" if len(lanes) == 1 else f"{lanes[0]}- to {lanes[-1]}-lane"
+
+
 def front_numbers(points: Sequence[Point], objectives: Sequence[str]) -> list[int]:
-    """Numbers of the non-dominated points, rising in the last objective.
+    """Numbers of the non-dominated points, rising in the last objective; of those with a cost.
 
     Raises
     ------
@@ -166,10 +202,11 @@ def front_numbers(points: Sequence[Point], objectives: Sequence[str]) -> list[in
     for name in objectives:
         if name not in COLUMNS or _TYPES[name].removesuffix(" | None") not in ("int", "float"):
             raise ValueError(f"an objective is a column of numbers, not {name!r}")
-    if not points:
+    known = [number for number, point in enumerate(points) if point.has_hardware]
+    if not known:
         return []
-    costs = [[getattr(point, name) for name in reversed(objectives)] for point in points]
-    return [int(number) for number in front(np.array(costs, dtype=np.float64))]
+    costs = [[getattr(points[n], name) for name in reversed(objectives)] for n in known]
+    return [known[int(number)] for number in front(np.array(costs, dtype=np.float64))]
 
 
 def check_single(points: Sequence[Point], *columns: str) -> None:
@@ -222,7 +259,7 @@ def read_points(path: Path) -> list[Point]:
 
 
 def _cell(value: Any) -> str:
-    if value is None:
+    if value is None or value != value:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -239,6 +276,8 @@ def _value(name: str, cell: str) -> Any:
             return cell == "true"
         case "float | None" | "int | None" if cell == "":
             return None
+        case "float" if cell == "":
+            return math.nan
     try:
         return int(cell) if _TYPES[name].startswith("int") else float(cell)
     except (ValueError, TypeError):

@@ -9,18 +9,23 @@ from dataclasses import dataclass
 
 from hw.design import Design
 from hw.formats import FixedFormat, Format, MinifloatFormat, Specials
+from hw.formats.block import BlockFormat
 from hw.formats.minifloat import MAXIMUM_EXPONENT_BITS
+from hw.formats.mixture import MixtureFormat
 from sweeps.nodes import suggestion
 
+AnyFormat = Format | BlockFormat | MixtureFormat
 INTEGER = "integer"
 MINIFLOAT = "minifloat"
+BLOCKS = "blocks"
 PAIR_FAMILIES = (
     "integer × integer",
     "minifloat × minifloat",
     "integer × minifloat",
     "minifloat × integer",
+    BLOCKS,
 )
-"""Weights × activations, in the order of legends and tables."""
+"""Weights × activations, in the order of legends and tables; blocks are on either side or both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,9 @@ class Minifloats:
 class Listed:
     """Formats named one by one."""
 
-    named: tuple[Format, ...]
+    named: tuple[AnyFormat, ...]
 
-    def formats(self) -> tuple[Format, ...]:
+    def formats(self) -> tuple[AnyFormat, ...]:
         """The formats as they were named."""
         return self.named
 
@@ -77,7 +82,7 @@ class Listed:
 Family = Integers | Minifloats | Listed
 
 
-def formats_of(families: Iterable[Family]) -> tuple[Format, ...]:
+def formats_of(families: Iterable[Family]) -> tuple[AnyFormat, ...]:
     """All formats of some families, each once, in order of first appearance."""
     return tuple(dict.fromkeys(f for family in families for f in family.formats()))
 
@@ -87,8 +92,10 @@ def family_of(format: Format) -> str:
     return INTEGER if isinstance(format, FixedFormat) else MINIFLOAT
 
 
-def pair_family(weight: Format, activation: Format) -> str:
+def pair_family(weight: AnyFormat, activation: AnyFormat) -> str:
     """The family of a pair, one of `PAIR_FAMILIES`."""
+    if not isinstance(weight, Format) or not isinstance(activation, Format):
+        return BLOCKS
     return f"{family_of(weight)} × {family_of(activation)}"
 
 

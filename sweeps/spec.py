@@ -7,6 +7,7 @@ dataset: digits                  # or a .npz file of inputs and labels; a shippe
 weights:                         # families and single formats, in any mixture
   - {family: integers, bits: 2..8}
   - {family: minifloats, bits: 3..8, exponent_bits: 1..7, specials: finite}
+  - {family: blocks, names: [mxfp4, mxint8, nvfp4, bitmod4, "bfp<4,16>"]}
   - e4m3fn
 activations:
   - {family: integers, bits: 2..8, signed: false}
@@ -14,7 +15,7 @@ where: [weight_bits <= activation_bits]
 accumulator: exact:network       # sized for the network's largest sum; or any accumulator
 design: {kind: dot, lanes: 16}
 target: xcup                     # one or a list
-scales: [max, mse]               # the better one on training images, pair by pair
+scales: [max, mse]               # the better one on training images, pair by pair; see below
 inputs: 256                      # measured on so many held-out inputs, the first ones; or all
 first_layer: same                # or int8, or float: what the first weighted layer runs in
 last_layer: same
@@ -27,6 +28,11 @@ output: build/digits
 What a network is judged by comes with its data: images and labelled inputs by accuracy (objective
 `error_percent`), texts by bits per byte (`bits_per_byte`). Products of two activations, as those of
 attention, have both sides in the activation format.
+
+Scales are schemes of `sweeps.scales`, such as ``mse/group:32@fp16``, or mappings such as
+``{method: mse, weights: group:32, activations: token, format: fp16}``. Between those that differ in
+the method alone, a pair takes the better; what shares scales makes points of its own, for it makes
+hardware of its own (`sweeps.pairing`). Formats of blocks bring their scales.
 """
 
 from __future__ import annotations
@@ -44,12 +50,14 @@ from hw.design import (
     SPECIALS_POLICIES,
     STRUCTURES,
 )
-from hw.formats import Format, Specials, parse_element
+from hw.formats import Format, Specials, parse
 from sweeps import datasets, models
 from sweeps.metrics import OBJECTIVES as METRIC_OBJECTIVES
 from sweeps.metrics import find_metric
 from sweeps.nodes import Entry, compose
+from sweeps.scales import parse_scheme
 from sweeps.space import (
+    AnyFormat,
     Family,
     Integers,
     Listed,
@@ -57,7 +65,7 @@ from sweeps.space import (
     formats_of,
     parse_constraint,
 )
-from sweeps.sweep import NETWORK_ACCUMULATOR, SCALES, Sweep
+from sweeps.sweep import NETWORK_ACCUMULATOR, Sweep
 
 VERSION = 1
 EDGES = ("same", "int8", "float")
@@ -71,6 +79,8 @@ OBJECTIVES = (
     "accumulator_bits",
     "weight_bits",
     "activation_bits",
+    "weight_storage_bits",
+    "activation_storage_bits",
 )
 DEFAULT_LANES = 16
 SPECS = Path(__file__).parent / "specs"
@@ -157,7 +167,7 @@ def _dataset(entry: Entry) -> str:
     return name if name.endswith(".npz") else entry.choice(datasets.NAMES)
 
 
-def _formats(entry: Entry) -> tuple[Format, ...]:
+def _formats(entry: Entry) -> tuple[AnyFormat, ...]:
     families = [_family(item) for item in entry.sequence("families and format names")]
     formats = formats_of(families)
     if not formats:
@@ -167,11 +177,14 @@ def _formats(entry: Entry) -> tuple[Format, ...]:
 
 def _family(entry: Entry) -> Family:
     if entry.kind != "map":
-        return Listed(
-            (_attempt(entry, parse_element, entry.text("a family or the name of a format")),)
-        )
-    entries = entry.mapping(("family", "bits"), ("signed", "exponent_bits", "specials"))
-    if entries["family"].choice(("integers", "minifloats")) == "integers":
+        return Listed((_attempt(entry, parse, entry.text("a family or the name of a format")),))
+    optional = ("bits", "names", "signed", "exponent_bits", "specials")
+    entries = entry.mapping(("family",), optional)
+    family_name = entries["family"].choice(("integers", "minifloats", "blocks"))
+    if family_name == "blocks":
+        entries = entry.mapping(("family", "names"), ())
+        return Listed(tuple(_block(item) for item in entries["names"].one_or_more("formats")))
+    if family_name == "integers":
         entries = entry.mapping(("family", "bits"), ("signed",))
         signed = entries["signed"].flag() if "signed" in entries else True
         return Integers(entries["bits"].whole_range(2 if signed else 1, 16), signed)
@@ -184,6 +197,29 @@ def _family(entry: Entry) -> Family:
     if not family.formats():
         raise entry.error("contains no format: no width has such a split")
     return family
+
+
+def _block(entry: Entry) -> AnyFormat:
+    format = _attempt(entry, parse, entry.text("the name of a format of blocks, such as mxfp4"))
+    if isinstance(format, Format):
+        raise entry.error(f"is {format}, a format of single codes: name it outside of the family")
+    return format
+
+
+def _schemes(entry: Entry) -> tuple[str, ...]:
+    items = [entry] if entry.kind == "map" else entry.one_or_more("names")
+    return _distinct(entry, [_scheme(item) for item in items])
+
+
+def _scheme(entry: Entry) -> str:
+    if entry.kind == "map":
+        parts = entry.mapping(("method",), ("weights", "activations", "format"))
+        shares = [parts[key].text("words") for key in ("weights", "activations") if key in parts]
+        scale = f"@{parts['format'].text('a format')}" if "format" in parts else ""
+        text = "/".join([parts["method"].text("a method"), *shares]) + scale
+    else:
+        text = entry.text("a scheme of scales, such as mse or max/group:32@e8m0")
+    return _attempt(entry, parse_scheme, text).name
 
 
 def _specials(entry: Entry) -> Specials:
@@ -259,7 +295,7 @@ _READERS: dict[str, tuple[str, Callable[[Entry], Any]]] = {
     "first_layer": ("first_layer", lambda entry: entry.choice(EDGES)),
     "last_layer": ("last_layer", lambda entry: entry.choice(EDGES)),
     "target": ("targets", _words(target.names, 1, 16)),
-    "scales": ("scales", _words(lambda: SCALES, 1, 16)),
+    "scales": ("scales", _schemes),
     "objectives": ("objectives", _words(lambda: OBJECTIVES, 2, 4)),
     "measure_front": ("measure_front", Entry.flag),
     "measure_from_percent": ("measure_from_percent", lambda entry: entry.number(0, 100)),

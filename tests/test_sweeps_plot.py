@@ -19,7 +19,7 @@ from sweeps.looks import LAYOUTS, LOOKS
 from sweeps.plot import draw, render, save_figure
 from sweeps.points import COLUMNS, Point, from_csv, front_numbers, read_points, to_csv
 from sweeps.runs import mark_fronts
-from sweeps.space import PAIR_FAMILIES, Integers, Minifloats, formats_of
+from sweeps.space import BLOCKS, PAIR_FAMILIES, Integers, Minifloats, formats_of
 
 IMAGES = 540
 
@@ -87,7 +87,29 @@ POINTS = sweep()
 def test_the_made_up_sweep_is_worth_drawing():
     assert len(POINTS) > 250
     assert 8 < sum(p.on_front for p in POINTS) < 40
-    assert {p.family for p in POINTS} == set(PAIR_FAMILIES) == set(LOOKS)
+    assert {p.family for p in POINTS} == set(PAIR_FAMILIES) - {BLOCKS}
+    assert set(PAIR_FAMILIES) == set(LOOKS)
+
+
+def test_blocks_have_a_look_of_their_own_and_pairs_without_hardware_are_counted():
+    blocks = [
+        replace(point("int4", "int4", 530, 20.0), weight="mxfp4", activation="mxint8", lanes=32),
+        replace(point("int4", "int8", 531, 25.0), method="max/group:32@e8m0"),
+    ]
+    assert {p.family for p in blocks} == {BLOCKS}
+    assert blocks[1].pair == "int4×int8/group:32@e8m0"
+    lost = replace(point("int4", "int4", 537, math.nan), weight="nvfp4", no_hardware="no scales")
+    figure = draw([*POINTS, *blocks, lost])
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert "1 pair without hardware is not drawn" in texts
+    assert "16- to 32-lane dot product" in figure.axes[0].get_xlabel().replace("\n", " ")
+    (legend,) = figure.legends
+    assert "blocks with scales" in [text.get_text() for text in legend.get_texts()]
+    with pytest.raises(ValueError, match="none of the points has a cost: no scales"):
+        draw([lost])
+    assert math.isnan(from_csv(to_csv([lost]))[0].sites)
+    assert ",,,,,," in to_csv([lost])
+    assert not any(p.on_front for p in mark_fronts([lost], ("error_percent", "sites_per_lane")))
 
 
 def test_files_are_written_and_nothing_else(tmp_path):

@@ -57,8 +57,10 @@ def test_pair_families():
             ("e2m1fn", "e4m3fn"),
             ("fixed<8,4>", "e2m1fn"),
             ("e2m1fn", "int8"),
+            ("mxfp4", "int8"),
         )
     ]
+    assert {pair_family(parse("int4"), parse(name)) for name in ("nvfp4", "bitmod4")} == {"blocks"}
     assert tuple(found) == PAIR_FAMILIES
 
 
