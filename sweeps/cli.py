@@ -1,6 +1,6 @@
 """Floor 4. The command ``macloom``: parses, calls one function of `sweeps.commands*`, and turns
 errors into one line and an exit code: 0 fine, 1 the check failed, 2 bad input, 3 a missing tool,
-130 stopped by Ctrl-C.
+130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -8,9 +8,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
+import signal
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -27,7 +30,7 @@ from sweeps.arguments import (
 )
 from sweeps.executors import add_executor
 
-FINE, CHECK_FAILED, BAD_INPUT, MISSING_TOOL, STOPPED = 0, 1, 2, 3, 130
+FINE, CHECK_FAILED, BAD_INPUT, MISSING_TOOL, STOPPED, TERMINATED = 0, 1, 2, 3, 130, 143
 _OWN_PACKAGES = ("hw", "sim", "costmodel", "sweeps", "macloom")
 
 Declare = Callable[[argparse.ArgumentParser], None]
@@ -47,6 +50,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
+    with _terminable() as terminated:
+        code = _outcome(words)
+    return TERMINATED if code == STOPPED and terminated.is_set() else code
+
+
+@contextmanager
+def _terminable() -> Iterator[threading.Event]:
+    """Have SIGTERM do what Ctrl-C does, and tell whether it came."""
+    terminated = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield terminated
+        return
+
+    def stop(*_: object) -> None:
+        terminated.set()
+        signal.raise_signal(signal.SIGINT)
+
+    usual = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield terminated
+    finally:
+        signal.signal(signal.SIGTERM, usual)
+
+
+def _outcome(words: Sequence[str]) -> int:
+    """Run one command; the exit code."""
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _warn

@@ -100,6 +100,7 @@ def grid(arguments: argparse.Namespace) -> int:
     from costmodel.grid import prepare
     from sweeps import grid_losses, runs
     from sweeps.grid_front import front_of_grid
+    from sweeps.locks import alone_in
     from sweeps.store import Store
 
     arguments = options_of(arguments)
@@ -114,7 +115,8 @@ def grid(arguments: argparse.Namespace) -> int:
     table = prepare(axes)
     extras = grid_losses.extras_of(table, [*words, *(limit.name for limit in limits)])
     planned = time.perf_counter() - start
-    with Store(arguments.output / runs.STORE_NAME) as store, hands_of(arguments) as hands:
+    place = arguments.output
+    with alone_in(place), Store(place / runs.STORE_NAME) as store, hands_of(arguments) as hands:
         losses = grid_losses.losses_of(table, sweep, accumulators, store, hands)
     found = front_of_grid(table, losses, words, extras=extras, limits=limits)
     if not len(found.numbers):

@@ -81,13 +81,15 @@ def recommend(arguments: argparse.Namespace) -> int:
     """``macloom recommend``."""
     from sweeps import recommend as question
     from sweeps import runs
+    from sweeps.locks import alone_in
     from sweeps.store import Store
 
     if arguments.min_mhz is not None:
         question.check_clock(arguments.target)
     sweep = sweep_of(arguments)
     limits = _limits(arguments, sweep.dataset)
-    with Store(arguments.output / runs.STORE_NAME) as store, hands_of(arguments) as hands:
+    place = arguments.output
+    with alone_in(place), Store(place / runs.STORE_NAME) as store, hands_of(arguments) as hands:
         points = runs.run(sweep, store, **hands.options())
     judged = arguments.min_accuracy is not None or arguments.max_bits is not None
     minimise = arguments.minimise or ("lut" if judged else "loss")

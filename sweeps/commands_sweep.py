@@ -26,15 +26,16 @@ _LEAST_ACCURACY_PERCENT = 90.0
 def sweep(arguments: argparse.Namespace) -> int:
     """``macloom sweep SPEC.yaml``."""
     from sweeps import runs
+    from sweeps.locks import alone_in
     from sweeps.spec import read_spec
     from sweeps.store import Store
 
     start = time.perf_counter()
     spec = read_spec(_spec_path(arguments.spec))
     folder = arguments.output or spec.output
-    with Store(folder / runs.STORE_NAME) as store:
+    with alone_in(folder), Store(folder / runs.STORE_NAME) as store:
         points = _run(spec, store, arguments)
-    paths = runs.write_results(points, folder)
+        paths = runs.write_results(points, folder)
     front = [point for point in points if point.on_front]
     if arguments.json:
         print(

@@ -135,11 +135,12 @@ def _sweep(folder: Path, measure: bool = False) -> list[Point]:
     from dataclasses import replace
 
     from sweeps import runs
+    from sweeps.locks import alone_in
     from sweeps.spec import SPECS, read_spec
     from sweeps.store import Store
 
     spec = replace(read_spec(SPECS / f"{SWEEP}.yaml"), measure_front=measure)
-    with Store(folder / runs.STORE_NAME) as store:
+    with alone_in(folder), Store(folder / runs.STORE_NAME) as store:
         return runs.run(spec, store, reporter=_synthesis_only if measure else Progress)
 
 
