@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import costmodel
 from hw.accumulators import Accumulator, AccumulatorKind, AccumulatorMode
 from hw.design import (
     KINDS,
@@ -146,10 +147,19 @@ def _serial(
             design = from_record(SERIAL[kind](source, known))
             if work(design) <= known["most_work"] or kind == Memory.kind:
                 plan(design, place)
-                return Drawn(design, design.structure, place)
+                found = Drawn(design, design.structure, place)
+                return found if _has_model(design, place) else None
         except ValueError:
             continue
     return None
+
+
+def _has_model(design: Design, target: Target) -> bool:
+    """Whether the cost model covers a design of a kind with a protocol of its own there."""
+    try:
+        return costmodel.estimate(design, target) is not None
+    except ValueError:
+        return False
 
 
 def _staged(source: random.Random, design: Design, asked: str, known: Mapping[str, Any]) -> Design:

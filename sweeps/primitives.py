@@ -191,11 +191,11 @@ def gated_significands(target: Target) -> Found:
 
 
 def classifiers(target: Target) -> Found:
-    """Yield what tells special codes, zero included, of all formats of at most 8 bits."""
+    """Yield what tells special codes, zero included, of all formats of operands."""
     flags = ("nan", "pos_inf", "neg_inf")
     finite, infinite = OperandPlan(parse_element("int4")), OperandPlan(parse_element("e2m1"))
     formats = [
-        *(MinifloatFormat(*split, specials) for split, specials in _splits()),
+        *(MinifloatFormat(*split, specials) for split, specials in _splits(WIDEST_OPERAND)),
         *(parse_element(f"uint{bits}") for bits in range(1, 17)),
     ]
     for format in formats:
