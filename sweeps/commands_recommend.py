@@ -42,7 +42,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     add("--max-lut", type=_positive, metavar="N", help="most LUTs")
     add("--max-sites", type=_positive, metavar="N", help="most LUT sites")
     add("--max-energy", type=_positive, metavar="PJ", help="most pJ per MAC, random codes")
-    add("--min-mhz", type=_positive, metavar="F", help="least clock (ecp5); pipelines where needed")
+    add("--min-mhz", type=_positive, metavar="F", help="least clock; pipelines where needed")
     add("--min-accuracy", type=_positive, metavar="PERCENT", help="of networks with labels")
     add("--max-bits", type=_positive, metavar="BITS", help="per byte, of language models")
     add(
@@ -55,10 +55,12 @@ def declare(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def add_sweep(parser: argparse.ArgumentParser, folder: Path, kept: str) -> None:
+def add_sweep(
+    parser: argparse.ArgumentParser, folder: Path, kept: str, required: bool = True
+) -> None:
     """Add what `sweep_of` reads: a network, its data, formats; and the folder of the results."""
     add = parser.add_argument
-    add("--network", required=True, metavar="N", help="shipped, or a .npz or .onnx file")
+    add("--network", required=required, metavar="N", help="shipped, or a .npz or .onnx file")
     add("--dataset", metavar="D", help="shipped, or a .npz file")
     add("--weights", metavar="FORMATS", help="between commas (int2…int8, OCP FP4 and FP6)")
     add("--activations", metavar="FORMATS", help="between commas (the same, unsigned if it serves)")
@@ -188,6 +190,7 @@ def _record(found: Sequence[Candidate], minimise: str, points: int) -> dict[str,
                 "lut": point.lut,
                 "sites": one.sites,
                 "mhz": one.mhz,
+                **_clock_error(one),
                 "energy_pj_per_mac": one.energy,
                 "on_front": one.on_front,
                 "indistinct_from_best": one.indistinct,
@@ -202,9 +205,20 @@ def _record(found: Sequence[Candidate], minimise: str, points: int) -> dict[str,
     }
 
 
+def _clock_error(one: Candidate) -> dict[str, Any]:
+    """Return how far a clock may be trusted."""
+    if one.mhz is None:
+        return {}
+    from costmodel.timing import delays
+
+    known = delays(one.point.target.partition(":")[0])
+    return {"mhz_calibrated": known.calibrated, "mhz_error_percent": known.error_percent}
+
+
 def _lines(
     found: Sequence[Candidate], limits: Limits, minimise: str, points: Sequence[Point]
 ) -> list[str]:
+    from costmodel.timing import delays
     from sweeps.commands_sweep import table
 
     best = found[0]
@@ -230,6 +244,8 @@ def _lines(
     value = 100 - limits.loss if limits.loss is not None and metric.rises else limits.loss
     lines = [f"least {minimise} within the limits, of {len(points)} designs, by estimate:"]
     lines += [table(rows), best.command]
+    if best.mhz is not None:
+        lines.append(f"clocks by formula: {delays(best.point.target.partition(':')[0]).error}")
     if value is not None and low <= value <= high:
         lines.append(f"the limit of {value:g} lies within the best's 95 % interval")
     return lines

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from costmodel.grid import CHUNK_POINTS, COUNTS, Chunk, Extra, Table
 from hw.formats import Format
+from sweeps.limits import Limit, Mask
 from sweeps.pareto import front
 
 Values = npt.NDArray[np.float64]
@@ -50,6 +51,10 @@ class GridFront:
         How many were looked at.
     seconds
         How long that took.
+    unknown
+        Points left out because an objective of them is not known.
+    met
+        Points that are known and meet the limits.
 
     """
 
@@ -58,6 +63,8 @@ class GridFront:
     objectives: tuple[str, ...]
     points: int
     seconds: float
+    unknown: int = 0
+    met: int = 0
 
     @property
     def points_per_second(self) -> float:
@@ -67,10 +74,11 @@ class GridFront:
 
 def front_of_grid(
     table: Table,
-    losses: Mapping[tuple[Format, Format], float],
+    losses: Mapping[tuple[Format, Format], float] | Values,
     objectives: Sequence[str] = (LOSS, "sites" + PER_PRODUCT),
     chunk_points: int = CHUNK_POINTS,
     extras: Mapping[str, Extra] | None = None,
+    limits: Sequence[Limit] = (),
 ) -> GridFront:
     """Return the points of a grid that no other dominates.
 
@@ -80,13 +88,17 @@ def front_of_grid(
         The grid, its cores planned.
     losses
         What the network loses in each (weight, activation) pair, less is better; infinite where it
-        cannot be said. Accuracies are of exact accumulators, so the grid's should be exact.
+        cannot be said: those of exact accumulators. Or an array with the loss of each core, where
+        accumulators lose something.
     objectives
         2 to 4 of `OBJECTIVES` or of the names of `extras`.
     chunk_points
         Most points in memory.
     extras
-        Columns more, as for `costmodel.grid.Table.chunks`.
+        Columns more, as for `costmodel.grid.Table.chunks`. Where one of them is masked in what is
+        an objective or limited, the point is left out.
+    limits
+        What points must meet, of anything that may be an objective.
 
     Raises
     ------
@@ -95,26 +107,33 @@ def front_of_grid(
 
     """
     known = (*OBJECTIVES, *(n for e in (extras or {}) for n in (e, f"{e}{PER_PRODUCT}")))
-    for name in objectives:
+    for name in (*objectives, *(limit.name for limit in limits)):
         if name not in known:
             raise ValueError(f"an objective is one of {', '.join(known)}, not {name!r}")
-    by_core = _losses_of_cores(table, losses)
+    by_core = _losses_of_cores(table, losses) if isinstance(losses, Mapping) else losses
     start = time.perf_counter()
     best = np.empty((0, len(objectives)))
     numbers = np.empty(0, dtype=np.int64)
-    points = 0
+    points, unknown, met = 0, 0, 0
     waiting: list[tuple[Values, Numbers]] = []
     for chunk in table.chunks(chunk_points, extras):
-        costs = _costs(chunk, by_core, objectives)
-        waiting.append((costs, np.arange(points, points + len(costs))))
+        costs, is_known = _costs(chunk, by_core, objectives)
+        kept = is_known.copy()
+        for limit in limits:
+            column = _column(chunk, by_core, limit.name)
+            kept &= limit.meets(-column if limit.name == PRODUCTS else column)
+        chosen = np.arange(points, points + len(costs))
+        waiting.append((costs, chosen) if kept.all() else (costs[kept], chosen[kept]))
         points += len(costs)
+        unknown += int(len(costs) - is_known.sum())
+        met += int(kept.sum())
         if sum(len(few) for few, _ in waiting) >= max(len(best), _AT_LEAST):
             best, numbers = _reduced([(best, numbers), *waiting])
             waiting = []
     best, numbers = _reduced([(best, numbers), *waiting])
     order = np.lexsort(best.T)
     seconds = time.perf_counter() - start
-    return GridFront(numbers[order], best[order], tuple(objectives), points, seconds)
+    return GridFront(numbers[order], best[order], tuple(objectives), points, seconds, unknown, met)
 
 
 def _reduced(parts: Sequence[tuple[Values, Numbers]]) -> tuple[Values, Numbers]:
@@ -140,20 +159,23 @@ def _losses_of_cores(table: Table, losses: Mapping[tuple[Format, Format], float]
     return found
 
 
-def _costs(chunk: Chunk, losses: Values, objectives: Sequence[str]) -> Values:
-    """Return array (point, objective) of a chunk."""
-    products: Numbers | None = None
-    columns: list[npt.NDArray[Any]] = []
-    for name in objectives:
-        if name == LOSS:
-            columns.append(np.repeat(losses[chunk.first : chunk.last], chunk.table.sides))
-            continue
-        if name == PRODUCTS or name.endswith(PER_PRODUCT):
-            products = chunk.products if products is None else products
-        if name == PRODUCTS:
-            columns.append(-chunk.products)
-        elif name.endswith(PER_PRODUCT):
-            columns.append(chunk.columns[name.removesuffix(PER_PRODUCT)] / products)
-        else:
-            columns.append(chunk.columns[name])
-    return np.column_stack(columns).astype(np.float64, copy=False)
+def _costs(chunk: Chunk, losses: Values, objectives: Sequence[str]) -> tuple[Values, Mask]:
+    """Return array (point, objective) of a chunk, and of which points all of them are known."""
+    columns = [_column(chunk, losses, name) for name in objectives]
+    is_known = np.ones(len(columns[0]), bool)
+    for column in columns:
+        if isinstance(column, np.ma.MaskedArray):
+            is_known &= ~np.ma.getmaskarray(column)
+    table = np.column_stack([np.ma.getdata(column) for column in columns])
+    return table.astype(np.float64, copy=False), is_known
+
+
+def _column(chunk: Chunk, losses: Values, name: str) -> npt.NDArray[Any]:
+    """Return one number per point, to be minimised."""
+    if name == LOSS:
+        return np.repeat(losses[chunk.first : chunk.last], chunk.table.sides)
+    if name == PRODUCTS:
+        return -chunk.products
+    if name.endswith(PER_PRODUCT):
+        return chunk.columns[name.removesuffix(PER_PRODUCT)] / chunk.products
+    return chunk.columns[name]

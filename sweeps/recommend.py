@@ -287,7 +287,7 @@ def _clocked(candidate: Candidate, least: float) -> Iterator[Candidate]:
     first = workflow.clocked(candidate.design, candidate.point.target, least)
     for more in range(_MORE_STAGES):
         design = replace(first, pipeline=first.pipeline + more)
-        path_ns = rtl.emit(design, target).record["path_ns"]
+        path_ns = rtl.emit(design, target).record.get("path_ns")
         mhz = timing.clock(plan(design, target), path_ns).fmax_mhz
         sites = workflow.estimate(design, candidate.point.target)["sites"]
         yield replace(candidate, design=design, mhz=mhz, sites=float(sites))

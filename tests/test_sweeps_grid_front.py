@@ -10,11 +10,15 @@ import pytest
 
 from costmodel import estimate
 from costmodel.grid import Grid, prepare
+from hw.design import from_record
 from hw.formats import parse
 from hw.target import load
 from sweeps.cli import main
 from sweeps.grid_front import front_of_grid
+from sweeps.known import energy_pj_per_mac, fmax_mhz
+from sweeps.limits import Limit, parse_limit
 from sweeps.pareto import front
+from sweeps.store import Store
 
 FORMATS = tuple(parse(name) for name in ("int2", "int4", "e2m1fn"))
 
@@ -130,6 +134,111 @@ def test_what_cannot_be_joined_is_refused(table):
     losses[FORMATS[0], FORMATS[1]] = float("nan")
     with pytest.raises(ValueError, match="NaN"):
         front_of_grid(table, losses)
+
+
+def test_limits_and_what_is_not_known_leave_points_out(table, singly):
+    losses = losses_of(table.grid)
+    names = ("loss", "sites_per_product", "products")
+    costs = np.array([[values[name] for name in names] for values in singly])
+    limits = [Limit("lut", "<=", 400), Limit("loss", "<", 40), Limit("products", ">=", 8)]
+    meets = (np.array([v["lut"] for v in singly]) <= 400) & (costs[:, 0] < 40) & (-costs[:, 2] >= 8)
+    assert 10 < meets.sum() < len(meets) - 10
+    for chunk in (7, 10**6):
+        found = front_of_grid(table, losses, names, chunk, limits=limits)
+        expected = np.flatnonzero(meets)[front(costs[meets])]
+        assert sorted(found.numbers) == sorted(expected)
+        assert (found.points, found.met, found.unknown) == (len(costs), meets.sum(), 0)
+        assert np.array_equal(found.costs, costs[found.numbers])
+
+    def odd(chunk):
+        numbers = np.arange(chunk.start, chunk.start + len(chunk.rows))
+        return np.ma.masked_array(np.zeros(len(numbers)), numbers % 2 == 1)
+
+    found = front_of_grid(table, losses, ("loss", "odd"), 7, {"odd": odd})
+    assert (found.numbers % 2 == 0).all(), "never 0 where nothing is known"
+    assert found.unknown == len(costs) // 2
+    every = front_of_grid(table, losses, names, limits=[Limit("loss", "<", -1)])
+    assert len(every.numbers) == 0
+
+
+def test_limits_are_read():
+    found = parse_limit("sites<=2e3", ("sites", "lut"))
+    assert (found.name, found.relation, found.value) == ("sites", "<=", 2000.0)
+    assert str(parse_limit("mhz >= 200 MHz", ("fmax",), {"mhz": "fmax"})) == "fmax >= 200"
+    for text, message in (
+        ("sites", "compares a figure with a number"),
+        ("sites <= lut", "compares"),
+        ("site <= 4", "did you mean 'sites'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            parse_limit(text, ("sites", "lut"))
+
+
+SPEC = """\
+network: digits_cnn
+weights: [{family: integers, bits: 2..3}, int4]
+activations: [uint2, {family: integers, bits: 4, signed: false}]
+accumulators: [exact:network, saturate:8]
+kind: tile
+structures: [rows, table]
+lanes: [4, 8]
+rows: 1..4
+columns: [1, 3..4]
+targets: [xcup, ecp5]
+objectives: [loss, sites_per_product, energy]
+where: [accuracy >= 90, sites <= 1000, products >= 8]
+"""
+
+
+def test_a_file_crosses_lanes_accumulators_structures_and_targets(tmp_path, capsys):
+    spec = tmp_path / "grid.yaml"
+    spec.write_text(SPEC)
+    words = ["grid", str(spec), "-o", str(tmp_path), "--workers", "1"]
+    assert main([*words, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["points"] + record["refused"] == 2 * 2 * 3 * 2 * 2 * 2 * 4 * 3
+    assert 0 < record["within_constraints"] < record["points"] - record["unknown"]
+    front_points = record["front"]
+    assert len(front_points) >= 4
+    for one in front_points:
+        design, target = from_record(one["design"]), load(one["target"])
+        cost = estimate(design, target)
+        products = design.rows * design.columns * design.lanes
+        assert cost.sites <= 1000
+        assert products >= 8
+        assert one["loss"] <= 10
+        assert one["sites_per_product"] == pytest.approx(cost.sites / products)
+        assert one["energy_pj_per_mac"] == pytest.approx(energy_pj_per_mac(design, target))
+    assert {one["design"]["accumulator"] for one in front_points} >= {"saturate:8"}
+    with Store(tmp_path / "points.sqlite") as store:
+        kept = len(store)
+    assert main([*words, "--objectives", "loss,clock", "--targets", "ecp5", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    for one in record["front"]:
+        mhz = fmax_mhz(from_record(one["design"]), load("ecp5"))
+        assert one["period_ns"] == pytest.approx(1000 / mhz)
+    with Store(tmp_path / "points.sqlite") as store:
+        assert len(store) - kept <= 40, "accuracies are joined from those kept"
+    refused = [
+        (("--where", "accuracy >= 100.5"), "none of"),
+        (("--where", "bits <= 2"), "not 'bits'"),
+        (("--where", "sites == 3"), "compares a figure"),
+        (("--objectives", "loss,clock", "--targets", "gowin"), "no clock of the grid is known"),
+        (("--kind", "mac"), "must be one of"),
+    ]
+    for more, expected in refused:
+        try:
+            code = main([*words, *more])
+        except SystemExit as leave:
+            code = leave.code
+        assert code == 2, more
+        assert expected in capsys.readouterr().err
+    assert len(refused) == 5
+    spec.write_text(SPEC.replace("lanes", "lane"))
+    assert main(words) == 2
+    assert "did you mean 'lanes'" in capsys.readouterr().err
+    assert main(["grid"]) == 2
+    assert "needs --network N" in capsys.readouterr().err
 
 
 WORDS = (
