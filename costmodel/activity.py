@@ -17,33 +17,28 @@ Arrays and tiles: `costmodel.activity_grid`; other kinds: `costmodel.activity_ki
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from costmodel.activity_core import core_toggles
+from costmodel.activity_core import core_toggles, word_density
 from costmodel.activity_planes import Statistics
 from costmodel.energy import constants
-from costmodel.model import estimate as area
+from costmodel.pipeline import staged
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, Grid, OutputStationaryArray, WeightStationaryArray
 from hw.target import Target
 
 __all__ = ["EnergyEstimate", "Statistics", "check_covered", "coefficients", "estimate"]
 
-DERIVED: tuple[str, ...] = (
-    "row",
-    "cell",
-    "selection",
-    "table",
-    "majority",
-    "inverted",
-    "level",
-    "amount",
+DERIVED = (
+    *("row", "sum", "chain", "cell", "selection", "table", "majority", "inverted", "level"),
+    *("amount", "sign", "significand", "limited", "control", "state", "total", "ends", "extra"),
 )
-DERIVED += ("sign", "significand", "limited", "control", "state", "total", "ends", "extra")
 """Nets that plans name; a coefficient that was not fitted is 1."""
+KINDS = ("mac", "dot", "mxdot", "array", "tile")
 STRUCTURES = ("behavioural", "rows", "table", "merged", "compressor")
 """Structures of products that the formula was fitted to or follows."""
 
@@ -76,26 +71,45 @@ class EnergyEstimate:
     source: str
 
 
-def estimate(design: Design, target: Target, statistics: Statistics) -> EnergyEstimate:
+def estimate(
+    design: Design,
+    target: Target,
+    statistics: Statistics,
+    chains: Mapping[int, int] | None = None,
+) -> EnergyEstimate:
     """Return the energy of a design under operands with these statistics.
 
     Statistics of a grid are those of one cell. An array is taken to be fed every cycle: its sums
     have at least as many steps as it takes to show the results of the sum before.
 
+    Parameters
+    ----------
+    design, target, statistics
+        What, where, and under which operands.
+    chains
+        Of a design with pipeline stages: length to number of the chains of registers that were
+        placed (`hw.pipeline.Pipelined.chains`).
+
     Raises
     ------
     ValueError
-        If the formula does not cover the design (`check_covered`) or the target.
+        If the formula does not cover the design (`check_covered`) or the target, or chains are
+        missing.
 
     """
-    check_covered(design)
+    check_covered(design, chains=chains)
     known = constants(target.name)
+    plain = replace(design, pipeline=0)
     parts = {"inputs": inputs_per_cycle(design, statistics) * known.inputs}
+    if chains:
+        parts["pipeline registers"] = _staged_per_cycle(plain, target, statistics, chains)
+    ff = staged(design, chains or {}, target).ff
+    design = plain
     for label, value in logic_per_cycle(design, target, statistics).items():
         parts[label] = design.cores * value
     if isinstance(design, OutputStationaryArray):
         parts["array shell"] = _shell_per_cycle(design, target, statistics)
-    parts["clock"] = area(design, target).ff * known.clock
+    parts["clock"] = ff * known.clock
     total, macs = sum(parts.values()), design.cores * design.lanes
     return EnergyEstimate(
         total / macs,
@@ -108,10 +122,26 @@ def estimate(design: Design, target: Target, statistics: Statistics) -> EnergyEs
     )
 
 
-def toggle_energy(design: Design, target: Target, statistics: Statistics) -> float:
+def _staged_per_cycle(
+    design: Design, target: Target, statistics: Statistics, chains: Mapping[int, int]
+) -> float:
+    """Return the pJ per cycle of pipeline registers: as dense as operands and products."""
+    registers = sum(length * number for length, number in chains.items())
+    density = word_density(design, target, statistics)
+    return registers * density * constants(target.name).registers
+
+
+def toggle_energy(
+    design: Design,
+    target: Target,
+    statistics: Statistics,
+    chains: Mapping[int, int] | None = None,
+) -> float:
     """Return the pJ per cycle of all toggles, without the clock; parameters as `estimate`."""
-    check_covered(design)
-    found = inputs_per_cycle(design, statistics) * constants(target.name).inputs
+    check_covered(design, chains=chains)
+    staged_energy = _staged_per_cycle(design, target, statistics, chains) if chains else 0.0
+    design = replace(design, pipeline=0)
+    found = staged_energy + inputs_per_cycle(design, statistics) * constants(target.name).inputs
     found += design.cores * sum(logic_per_cycle(design, target, statistics).values())
     if isinstance(design, OutputStationaryArray):
         found += _shell_per_cycle(design, target, statistics)
@@ -120,6 +150,14 @@ def toggle_energy(design: Design, target: Target, statistics: Statistics) -> flo
 
 def family_of(design: Design) -> str:
     """Return the row of the error table that a design belongs to."""
+    if design.kind == "mxdot":
+        return design.kind
+    if design.pipeline:
+        return f"{design.kind}, pipelined"
+    if design.accumulator.kind is AccumulatorKind.FLOATING:
+        return f"{design.kind}, floating"
+    if design.is_window:
+        return f"{design.kind}, window"
     return "compressor" if design.structure == "compressor" else design.kind
 
 
@@ -169,7 +207,7 @@ def logic_per_cycle(design: Design, target: Target, statistics: Statistics) -> d
         if factor is None:
             raise ValueError(f"the activity of {target.name} has no coefficient {name}")
         parts[label] = parts.get(label, 0.0) + value * factor * float(getattr(known, kind))
-    return parts
+    return {label: value for label, value in parts.items() if value}
 
 
 def _shell_per_cycle(
@@ -185,7 +223,9 @@ def _shell_per_cycle(
     return sum(term * (f - p) for term, f, p in zip(terms, factors, plain, strict=True))
 
 
-def check_covered(design: Design, target: Target | None = None) -> None:
+def check_covered(
+    design: Design, target: Target | None = None, chains: Mapping[int, int] | None = None
+) -> None:
     """Raise ValueError if the formula does not cover a design, or has nothing for the target."""
     if isinstance(design, WeightStationaryArray):
         raise ValueError(
@@ -193,16 +233,16 @@ def check_covered(design: Design, target: Target | None = None) -> None:
             f"is an output-stationary array, or a dot of {design.lanes} lanes"
         )
     what = None
-    if design.kind not in ("mac", "dot", "array", "tile"):
+    if design.kind not in KINDS:
         what = f"kind {design.kind}"
-    elif kind in (AccumulatorKind.WINDOW, AccumulatorKind.FLOATING):
-        what = f"accumulator {design.accumulator}"
-    elif design.pipeline or design.structure not in STRUCTURES:
-        what = "pipeline registers" if design.pipeline else f"structure {design.structure}"
+    elif design.structure not in STRUCTURES:
+        what = f"structure {design.structure}"
+    elif design.pipeline and not chains:
+        what = "pipeline registers whose chains are not given"
     if what:
         raise ValueError(
-            f"the activity formula covers MACs, dot products, arrays and tiles in LUTs with fixed "
-            f"accumulators, not {what}: simulate the netlist instead"
+            f"the activity formula covers MACs, dot products of numbers and MX blocks, arrays and "
+            f"tiles in LUTs, not {what}: simulate the netlist instead"
         )
     if target is not None:
         constants(target.name)
@@ -214,12 +254,16 @@ def inputs_per_cycle(design: Design, statistics: Statistics) -> float:
     """Return the toggles per cycle of the operands and of ``last``."""
     rows, columns = (design.rows, design.columns) if isinstance(design, Grid) else (1, 1)
     words = columns * statistics.weight + rows * statistics.activation
-    return design.lanes * words + 2 / statistics.steps
+    return design.lanes * words + statistics.scale + 2 / statistics.steps
+
+
+TAKEN_OVER = {"xc7": "xcup", "ice40": "ecp5", "gowin": "ecp5"}
+"""Targets without coefficients of their own, and whose they take."""
 
 
 @cache
 def coefficients(target: str) -> dict[str, Any]:
-    """Return the fitted coefficients of a target.
+    """Return the fitted coefficients of a target, or those it takes over.
 
     Raises
     ------
@@ -229,7 +273,7 @@ def coefficients(target: str) -> dict[str, Any]:
     """
     import yaml
 
-    file = files("costmodel") / "data" / f"activity_{target}.yaml"
+    file = files("costmodel") / "data" / f"activity_{TAKEN_OVER.get(target, target)}.yaml"
     if not file.is_file():
         raise ValueError(f"the activity formula has no coefficients of the target {target!r}")
     found: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from costmodel import coefficients
 from costmodel.activity_heap import heap_toggles
+from costmodel.activity_kinds import lanes_and_tree, rounding_toggles
 from costmodel.activity_lanes import Addend, lane_addend
 from costmodel.activity_planes import Statistics, Tally, planes_of, run_cells
 from costmodel.activity_sums import accumulated, chain_sums, lanes_of, tree_sums
@@ -27,13 +28,21 @@ from hw.plan import (
     MergedLanePlan,
     plan,
 )
+from hw.plan.float_core import FloatCorePlan
 from hw.plan.heap_core import HeapCorePlan
 from hw.target import Target
 
-COUNTED = ("row", "selection", "table")
-"""Nets of products that are LUTs the plan names."""
 ESTIMATED = ("unpack", "flag tree", "accumulator", "product", "adder row", "shifter")
 """Parts with LUTs that nothing names."""
+BESIDE = {
+    "product": ("select", "table"),
+    "shifter": ("amount",),
+    "adder row": ("row",),
+    "accumulator": ("row",),
+}
+"""Parts with LUTs beside the named nets, where LUTs have four inputs, and nets they toggle like."""
+CONTROL = 4
+"""LUTs of an accumulator that follow the control, not the sum."""
 
 
 def core_toggles(design: Design, target: Target, given: Statistics) -> dict[str, float]:
@@ -52,6 +61,12 @@ def core_toggles(design: Design, target: Target, given: Statistics) -> dict[str,
     if isinstance(core, CompressorCorePlan):
         return _named(_compressed(core, given), costs, design, target, given)
     accumulator = getattr(core, "accumulate", None)
+    if isinstance(core, FloatCorePlan):
+        run = lanes_and_tree(core, given)
+        rounding = rounding_toggles(core, costs, design, target, given, runs=run is not None)
+        return rounding | ({} if run is None else _named(run, costs, design, target, given))
+    if isinstance(core, CorePlan) and design.is_window:
+        return rounding_toggles(core, costs, design, target, given, runs=False)
     if (
         not isinstance(core, CorePlan)
         or not isinstance(core.lane, LanePlan | MergedLanePlan)
@@ -67,6 +82,17 @@ def core_toggles(design: Design, target: Target, given: Statistics) -> dict[str,
         words = tree_sums(tally, core.tree, words)
     accumulated(tally, accumulator, words, given)
     return _named(tally, costs, design, target, given)
+
+
+def word_density(design: Design, target: Target, given: Statistics) -> float:
+    """Return toggles per bit of operands and products, half and half: of registers between them."""
+    operand = (given.weight + given.activation) / (design.weight.bits + design.activation.bits)
+    core = plan(design, target).core
+    if not isinstance(core, CorePlan) or not isinstance(core.lane, LanePlan):
+        return operand
+    bits = lane_addend(core.lane, given)[0].bits
+    product = given.scope(given.lanes).toggles(bits) / len(bits) / given.lanes
+    return (operand + product) / 2
 
 
 def _compressed(core: CompressorCorePlan, given: Statistics) -> Tally:
@@ -111,14 +137,46 @@ def _named(
     for label in ESTIMATED:
         if label in costs:
             found[f"{label}/logic/rest"] = float(costs[label].lut) * operand
-    product = costs.get("product", Cost())
+    for label, densities in BESIDE.items():
+        if label in costs:
+            found[f"{label}/logic/extra"] = _beside(
+                tally, label, densities, float(costs[label].lut)
+            )
     if "plain/result" in tally.counts:
+        product = costs["product"]
         for name in ("bits", "inner", "result"):
             found[f"product/logic/{name}"] = float(product.lut) * tally.density(f"plain/{name}")
         carried = product.carry * target.carry_bits
         found["product/carry/result"] = carried * tally.density("plain/result")
-    elif "product/logic/select" in tally.counts:
-        used = sum(tally.nets.get(f"product/logic/{name}", 0) for name in COUNTED)
-        density = tally.density("product/logic/select")
-        found["product/logic/extra"] = max(float(product.lut) - used, 0) * density
-    return found
+    return _as_cells(found, coefficients.load(target.name).family)
+
+
+def _beside(tally: Tally, label: str, densities: tuple[str, ...], luts: float) -> float:
+    """Return the toggles of a part's LUTs that are no named nets: as dense as some that are."""
+    prefix = f"{label}/logic/"
+    known = {name: nets for name, nets in tally.nets.items() if name.startswith(prefix)}
+    named = sum(nets for name, nets in known.items() if not name.endswith("/select"))
+    named += CONTROL if label == "accumulator" else 0
+    for name in densities:
+        if known.get(prefix + name):
+            return max(luts - named, 0.0) * tally.density(prefix + name)
+    return 0.0
+
+
+def _as_cells(found: dict[str, float], family: str) -> dict[str, float]:
+    """Return the toggles with rows as the chains of a family are.
+
+    iCE40: a LUT adds both bits and the carry, so that a sum is a LUT's output and nothing selects.
+    Gowin: an ALU does the same, its sum is an output of the chain.
+    """
+    if family not in ("ice40", "gowin"):
+        return found
+    moved: dict[str, float] = {}
+    for name, value in found.items():
+        label, kind, nets = name.split("/")
+        if nets == "row":
+            continue
+        if nets == "sum" and family == "ice40":
+            kind = "logic"
+        moved[f"{label}/{kind}/{nets}"] = value
+    return moved

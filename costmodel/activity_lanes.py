@@ -88,7 +88,7 @@ def fields_of(operand: OperandPlan) -> Fields:
         else:
             value = 0 if special else format.integer(code)
             apart = operand.has_sign
-            found[:, code] = abs(value) if apart else value, 0, value < 0
+            found[:, code] = abs(value) if apart else value, 0, apart and value < 0
     return Fields(*found)
 
 

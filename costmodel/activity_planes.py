@@ -64,6 +64,8 @@ class Statistics:
         Toggles per step and lane of an operand's code, all bits together.
     steps
         Steps per sum.
+    scales
+        Codes of the scales of MX blocks, shape (2, streams, steps), if there are any.
     known
         Scopes by number of lanes.
 
@@ -75,20 +77,35 @@ class Statistics:
     weight: float
     activation: float
     steps: float
+    scales: Codes | None = None
     known: dict[int, Scope] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, weights: Codes, activations: Codes, last: NDArray[np.bool_]) -> Statistics:
+    def of(
+        cls,
+        weights: Codes,
+        activations: Codes,
+        last: NDArray[np.bool_],
+        scales: Codes | None = None,
+    ) -> Statistics:
         """Return the statistics of codes of shape (streams, steps, lanes) and ends of sums."""
         sides = [np.ascontiguousarray(codes.transpose(2, 0, 1)) for codes in (weights, activations)]
         each = [float(np.bitwise_count(c[:, :, 1:] ^ c[:, :, :-1]).mean()) for c in sides]
         steps = float(1 / max(last.mean(), 1e-3))
-        return cls(sides[0], sides[1], last, each[0], each[1], steps)
+        return cls(sides[0], sides[1], last, each[0], each[1], steps, scales)
 
     @property
     def lanes(self) -> int:
         """Lanes of a step."""
         return len(self.weights)
+
+    @property
+    def scale(self) -> float:
+        """Toggles per step of both scales together."""
+        if self.scales is None:
+            return 0.0
+        changes = self.scales[:, :, 1:] ^ self.scales[:, :, :-1]
+        return float(np.bitwise_count(changes).sum(axis=0).mean())
 
     def scope(self, lanes: int = 1) -> Scope:
         """Return the samples of some lanes one after the other."""
@@ -171,15 +188,18 @@ def extended(planes: Sequence[Plane], width: int, signed: bool) -> list[Plane]:
 def chained(
     tally: Tally, name: str, selects: Sequence[Plane], direct: Sequence[Plane], carry: Plane
 ) -> list[Plane]:
-    """Return the sums of a carry chain, and count its nets: selects as logic, the rest as carry."""
+    """Return the sums of a carry chain, and count its nets: selects as logic, the rest as carry.
+
+    That is how Xilinx and ECP5 chains are; `costmodel.activity_core` says what others are.
+    """
     sums, carries = [], []
     for select, other in zip(selects, direct, strict=True):
         sums.append(select ^ carry)
         carry = other ^ (select & (other ^ carry))
         carries.append(carry)
     tally.add(f"{name}/logic/row", selects)
-    tally.add(f"{name}/carry/row", sums)
-    tally.add(f"{name}/carry/row", carries[:-1])
+    tally.add(f"{name}/carry/sum", sums)
+    tally.add(f"{name}/carry/chain", carries[:-1])
     return sums
 
 

@@ -149,7 +149,7 @@ def merged_row(
     """Return ``previous ± placed product``, and above it the carry if that leaves the row."""
     inputs = lane.nets | {f"p{i}": plane for i, plane in enumerate(previous)}
     nets = run_cells(tally, name, row.netlist, inputs)
-    return [nets[f"t{i}"] for i in range(row.width)] + [nets["co"]] * row.carries
+    return [nets[f"t{i}"] for i in range(row.width)] + ([nets["co"]] if row.carries else [])
 
 
 def accumulated(

@@ -4,8 +4,8 @@
 maps them, counts the toggles of their netlists under each operand stream, and fits. Netlists are
 cached, so that an interrupted run goes on.
 
-Files, in ``costmodel/data``: ``activity_<target>.csv`` (designs by their column ``set``: fitted;
-looked at while the formula was made; judged, never looked at before), ``activity_<target>.yaml``
+Files, in ``costmodel/data``: ``activity_<target>.csv`` (designs by their column ``set``: fitted, or
+judged and never looked at before), ``activity_<target>.yaml``
 (the coefficients) and ``activity_errors.yaml`` (`sweeps.activity_errors`).
 """
 
@@ -44,7 +44,10 @@ from sweeps.streams import NAMES, OperandStream, operand_stream
 DATA = Path(costmodel.__file__).parent / "data"
 SPEC = DATA / "activity_designs.yaml"
 FITTED, LOOKED, JUDGED = "fitted", "looked", "judged"
-SETS = (FITTED, LOOKED, JUDGED)
+SETS = (FITTED, JUDGED)
+"""What files hold."""
+ORDER = (FITTED, LOOKED, JUDGED)
+"""No design is in two sets: a later one keeps it."""
 SAMPLED = 64
 """Streams that statistics are taken from."""
 SAMPLED_OF_MANY = 32
@@ -74,7 +77,7 @@ def draw(target: str, chosen: str) -> list[Design]:
         )
     technology = load(target)
     found = _drawn(given["seeds"][chosen], given["counts"][target][chosen], technology)
-    later = SETS[SETS.index(chosen) + 1 :]
+    later = ORDER[ORDER.index(chosen) + 1 :]
     others = {design.slug for name in later for design in draw(target, name)}
     return [design for design in found if design.slug not in others]
 
@@ -149,7 +152,10 @@ def statistics_of(design: Design, stream: OperandStream) -> Statistics:
     weights, activations = (
         codes[chosen, :, : design.lanes] for codes in (stream.weight, stream.activation)
     )
-    return Statistics.of(weights, activations, stream.last[chosen])
+    scales = None
+    if design.scale_bits:
+        scales = np.stack([c[chosen, :, -1] for c in (stream.weight, stream.activation)])
+    return Statistics.of(weights, activations, stream.last[chosen], scales)
 
 
 def drawn_statistics(design: Design, name: str) -> Statistics:
@@ -161,7 +167,7 @@ def rows_of(design: Design, target: str, chosen: str) -> Iterator[dict[str, Any]
     """Yield one row of the CSV file per stream that suits a design."""
     emitted = workflow.emit(design, target)
     for name in NAMES:
-        if name == "digits" and not design.weight.signed:
+        if name == "digits" and (design.scale_bits or not design.weight.signed):
             continue
         rates = asdict(energy.measure(emitted, operand_stream(design, name)).rates)
         yield {
@@ -188,9 +194,12 @@ class Row:
         return drawn_statistics(self.design, self.stream)
 
 
-def read_rows(target: str) -> list[Row]:
-    """Return the measurements of a target."""
-    text = (DATA / f"activity_{target}.csv").read_text(encoding="utf-8")
+def read_rows(name: str) -> list[Row]:
+    """Return the measurements of a target, or of `grids_` or `kinds_` and a target; or none."""
+    path = DATA / f"activity_{name}.csv"
+    if not path.is_file():
+        return []
+    text = path.read_text(encoding="utf-8")
     rates = [field.name for field in fields(Rates)]
     return [
         Row(
@@ -219,12 +228,20 @@ def _toggles(row: Row, technology: Any) -> dict[str, float]:
     return {name: cores * value for name, value in found.items()}
 
 
+@cache
+def chains_of(design: Design, target: str) -> dict[int, int]:
+    """Return the chains of pipeline registers of a design: nothing is mapped, it is emitted."""
+    found = workflow.emit(design, target).record["pipeline_chains"]
+    return {int(length): number for length, number in found.items()}
+
+
 def errors(target: str, rows: Sequence[Row]) -> npt.NDArray[np.float64]:
     """Return the relative errors of the toggle energy, inputs included, clock not."""
     technology, known = load(target), constants(target)
     found = []
     for row in rows:
-        total = toggle_energy(row.design, technology, row.statistics)
+        chains = chains_of(row.design, target) if row.design.pipeline else None
+        total = toggle_energy(row.design, technology, row.statistics, chains)
         found.append(total / measured_energy(row.rates, known) - 1)
     return np.array(found)
 
@@ -243,7 +260,7 @@ def calibrate(target: str) -> None:
 
 def refit(target: str) -> None:
     """Fit one target to its CSV file, and write its coefficients."""
-    rows = read_rows(target)
+    rows = read_rows(target) + read_rows(f"kinds_{target}")
     values = fitted(target, rows)
     count = sum(row.chosen == FITTED for row in rows)
     record = {

@@ -20,13 +20,14 @@ from sweeps.files import write_whole
 
 PATH = DATA / "activity_errors.yaml"
 ALL = "all"
+TARGETS = ("xcup", "ecp5", "xc7", "ice40", "gowin")
 Table = dict[str, dict[str, dict[str, dict[str, float]]]]
 """By target, family and stream: mean and 95th percentile in percent, number of designs."""
 
 
 def judged(target: str) -> list[Row]:
     """Return the simulations of designs never looked at before the formula stood."""
-    names = [target, f"grids_{target}"]
+    names = [target, f"grids_{target}", f"kinds_{target}"]
     found = [row for name in names for row in read_rows(name)]
     return [row for row in found if row.chosen == JUDGED]
 
@@ -69,4 +70,4 @@ def write(targets: tuple[str, ...]) -> None:
 
 
 if __name__ == "__main__":
-    write(tuple(sys.argv[1:]) or ("xcup", "ecp5"))
+    write(tuple(sys.argv[1:]) or TARGETS)

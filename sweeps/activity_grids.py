@@ -20,12 +20,11 @@ import yaml
 from hw.design import Design, from_record
 from hw.plan import structures
 from hw.target import load
-from sweeps.activity import DATA, JUDGED, LOOKED, Row, read_rows, rows_of
+from sweeps.activity import DATA, JUDGED, Row, read_rows, rows_of
 from sweeps.calibrate import to_csv
 from sweeps.files import write_whole
 
 SPEC = DATA / "activity_grids.yaml"
-SETS = (LOOKED, JUDGED)
 
 
 @cache
@@ -36,7 +35,7 @@ def specification() -> dict[str, Any]:
 
 
 def draw(target: str, chosen: str = JUDGED) -> list[Design]:
-    """Return the arrays and tiles of a target of one of `SETS`; no two are the same.
+    """Return the arrays and tiles of a target in one set; no two are the same.
 
     Raises
     ------
@@ -96,10 +95,9 @@ def read_grids(target: str) -> list[Row]:
 def count(target: str) -> None:
     """Count the toggles of the grids of one target, and write its file."""
     rows: list[dict[str, Any]] = []
-    for chosen in SETS:
-        for design in draw(target, chosen):
-            rows += rows_of(design, target, chosen)
-            print(f"{len(rows)} {design.slug}", file=sys.stderr, flush=True)
+    for design in draw(target):
+        rows += rows_of(design, target, JUDGED)
+        print(f"{len(rows)} {design.slug}", file=sys.stderr, flush=True)
     write_whole(DATA / f"activity_grids_{target}.csv", to_csv(rows, list(rows[0])))
 
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from sweeps.arguments import add_design, add_json, at_least, design_of, word
+from sweeps.arguments import DEFAULT_TARGET, add_design, add_json, at_least, design_of, word
 from sweeps.commands import CHECK_FAILED, FINE, show, verdict_line
 
 STREAMS = ("uniform", "gaussian", "digits")
@@ -42,6 +42,17 @@ def declare(parser: argparse.ArgumentParser) -> None:
         metavar="NS",
         help="clock cycle in the SAIF file (10 ns)",
     )
+    parser.add_argument(
+        "--network",
+        metavar="NAME",
+        help="one inference: digits_cnn, digits_vit, bytes_lm or a file",
+    )
+    parser.add_argument(
+        "--dram", action="store_true", help="weights of --network come from DRAM (on the chip)"
+    )
+    parser.add_argument(
+        "--show", action="store_true", help="print the errors of the formula, by kind and stream"
+    )
     add_json(parser)
 
 
@@ -49,6 +60,12 @@ def energy(arguments: argparse.Namespace) -> int:
     """``macloom energy``."""
     from sweeps import energy_workflow as workflow
 
+    if arguments.show:
+        return _show(arguments)
+    if arguments.network:
+        return _network(arguments)
+    if arguments.dram:
+        raise ValueError("--dram is of --network, which is missing")
     node = arguments.target if arguments.target in GATES else ""
     if node:
         arguments.target = "xcup:portable"
@@ -63,6 +80,68 @@ def energy(arguments: argparse.Namespace) -> int:
         found = workflow.measure(design, target, node=node, **options, **files)
     show(arguments, found, _lines(found))
     return FINE
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    """Print what the formula misses of netlists that it was not fitted to."""
+    from costmodel.activity import errors
+    from sweeps.activity_errors import table as rows
+    from sweeps.commands_sweep import table
+
+    show(arguments, errors(), [table(rows())])
+    return FINE
+
+
+def _network(arguments: argparse.Namespace) -> int:
+    """Print the energy of one inference."""
+    from hw.formats import parse_element
+    from sweeps.layer_costs import LANES, Pair
+    from sweeps.network_energy import inference
+
+    for name in ("kind", "design", "rows", "columns", "saif", "accumulator", "structure", "layer"):
+        if getattr(arguments, name):
+            raise ValueError(f"--network has dot products of its own: leave out {name}")
+    if arguments.weight is None:
+        raise ValueError("--network needs --weight, and --activation if it is another format")
+    weight = parse_element(arguments.weight)
+    given = arguments.activation
+    pair = Pair(weight, weight if given is None else parse_element(given))
+    found = inference(
+        arguments.network,
+        pair,
+        arguments.target or DEFAULT_TARGET,
+        arguments.lanes or LANES,
+        arguments.stream,
+        arguments.estimate,
+        arguments.dram,
+    )
+    show(arguments, found, _inference_lines(found))
+    return FINE
+
+
+def _inference_lines(found: dict[str, Any]) -> list[str]:
+    """Return an inference for people."""
+    from sweeps.commands_sweep import table
+
+    by = "by formula" if found["estimated"] else "by toggles of the netlists"
+    rows: list[tuple[str, ...]] = [("layer", "MACs", "pJ per MAC", "nJ", "memory nJ")]
+    for layer in found["layers"]:
+        numbers = (layer["energy_pj_per_mac"], layer["energy_nj"], layer["memory_nj"])
+        rows.append((layer["layer"], f"{layer['macs']}", *(f"{value:.4g}" for value in numbers)))
+    weights = "from DRAM" if found["weights"] == "dram" else "on the chip"
+    lines = [
+        f"{found['network']} in {found['pair']} on {found['target']}, {found['stream']} operands, "
+        f"{by}",
+        f"one inference: {found['energy_nj_per_inference']:.4g} nJ = MACs {found['macs_nj']:.4g} "
+        f"(constants within a factor of {found['factor']:g}) + memory {found['memory_nj']:.4g} "
+        f"(within {found['memory_factor']}; every value moves once, weights {weights})",
+        "",
+        table(rows),
+    ]
+    if "error_percent" in found:
+        off = found["error_percent"]
+        lines.append(f"mean error of the formula on designs not fitted: {off:.1f} %")
+    return lines
 
 
 def _lines(found: dict[str, Any]) -> list[str]:

@@ -108,12 +108,13 @@ def estimate(
 ) -> dict[str, Any]:
     """Return the energy of a design by formula; parameters, values and errors as `measure`."""
     from costmodel.activity import estimate as by_formula
-    from sweeps.activity import statistics_of
+    from sweeps.activity import chains_of, statistics_of
     from sweeps.streams import operand_stream
 
     settled, technology = workflow.settle(design, target)
     steps = operand_stream(settled, stream, seed, layer=layer)
-    found = by_formula(settled, technology, statistics_of(settled, steps))
+    chains = chains_of(settled, technology.label) if settled.pipeline else None
+    found = by_formula(settled, technology, statistics_of(settled, steps), chains)
     return {
         **asdict(found),
         "name": settled.slug,

@@ -12,6 +12,9 @@ digits
     inputs that the layer sees in float inference on held-out images, at the layer's scale. One
     output at a time: first its terms, a step's lanes at a time, then the next position of the
     image with the same weights. Layers get streams in proportion to their multiplications.
+
+Scales of MX blocks, beside random elements: 127 and a normal deviate of `SCALE_SIGMA` rounded, new
+for every 32 products.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hw.design import Design, Grid
+from hw.design import SCALE_BIAS, Design, Grid
 from hw.formats import FixedFormat, Format, Special
 from sim.golden import encode
 from sim.netlist_source import STREAMS
@@ -37,6 +40,9 @@ CYCLES = 65
 SUM_PRODUCTS = 64
 """Products per sum of random streams."""
 INTEGER_SIGMA, EXPONENT_SIGMA = 1 / 4, 1 / 16
+BLOCK = 32
+"""Products that share a scale."""
+SCALE_SIGMA = 2
 IMAGES = 24
 METHOD = "max"
 
@@ -90,17 +96,17 @@ def operand_stream(
     Raises
     ------
     ValueError
-        If there is no such stream or layer, the design has scales, or the network's weights have
-        no place in an unsigned format.
+        If there is no such stream or layer, the design has scales and the stream is the network's
+        (which is not cut into blocks), or its weights have no place in an unsigned format.
 
     """
     if name not in NAMES:
         raise ValueError(f"a stream is one of {', '.join(NAMES)}, not {name!r}")
     if layer and name != "digits":
         raise ValueError(f"layers are of the stream digits, not of {name}")
-    if design.scale_bits:
-        raise ValueError(f"operand streams have no scales of blocks, which {design.slug} needs")
     rng = np.random.default_rng(seed)
+    if name == "digits" and design.scale_bits:
+        raise ValueError(f"the stream digits has no scales of blocks, which {design.slug} needs")
     if name == "digits":
         return _digits(design, rng, streams, cycles, layer)
     drawn = [
@@ -109,9 +115,19 @@ def operand_stream(
             (design.weight, design.activation), operand_words(design), strict=True
         )
     ]
+    if design.scale_bits:
+        for codes in drawn:
+            codes[:, :, -1] = _scales(rng, streams, cycles, design.lanes)
     steps = max(1, SUM_PRODUCTS // design.lanes)
     last = np.broadcast_to(np.arange(cycles) % steps == steps - 1, (streams, cycles))
     return OperandStream(name, drawn[0], drawn[1], last)
+
+
+def _scales(rng: np.random.Generator, streams: int, cycles: int, lanes: int) -> Codes:
+    """Return codes of E8M0, the same for a block of products."""
+    steps = max(1, BLOCK // lanes)
+    drawn = rng.standard_normal((streams, -(-cycles // steps))) * SCALE_SIGMA
+    return np.repeat(np.rint(drawn) + SCALE_BIAS, steps, axis=1)[:, :cycles].astype(np.uint16)
 
 
 def _random_codes(

@@ -85,7 +85,7 @@ def test_the_reason_is_in_the_sidecar(tmp_path, capsys):
         ("--optimize lut --structure rows", "only structure auto leaves a choice"),
         ("--verify 2", "--verify measures the best of --optimize"),
         ("--target-mhz 200 --target ecp5 --pipeline 2", "leave out --pipeline"),
-        ("--target-mhz 200", "delays are known of ecp5 only, not of xcup"),
+        ("--target-mhz 200 --target asic", "only, not of asic"),
         ("--target-mhz 2000 --target ecp5", "no registers can be placed within"),
     ],
 )
@@ -120,5 +120,5 @@ def test_structures_without_energy_are_left_out_with_the_reason(capsys):
     words = ["estimate", "mac", "--weight", "int4", "--optimize", "energy", "--json"]
     assert cli.main(words) == 0
     assert "pJ per MAC" in capsys.readouterr().err
-    with pytest.raises(ValueError, match=r"no structure of .* can be estimated on ice40; .*: "):
-        choose(DOT, load("ice40"), "energy")
+    with pytest.raises(ValueError, match=r"no structure of .* can be estimated on asic; .*: "):
+        choose(DOT, load("asic"), "energy")
