@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FINE, CHECK_FAILED = 0, 1
 _SUFFIXES = (".png", ".svg", ".pdf")
+_MOST_LOST = 12
+"""Points without hardware that are listed."""
 _LEAST_ACCURACY_PERCENT = 90.0
 """Front points less accurate than this are not listed for people."""
 
@@ -155,9 +157,10 @@ def without_hardware(points: Sequence[Point]) -> str:
     lost = {point.pair: point for point in points if not point.has_hardware}
     metric = points[0].judged
     rows = [("without hardware", metric.heading, "reason")]
-    for point in sorted(lost.values(), key=lambda point: point.loss):
+    for point in sorted(lost.values(), key=lambda point: point.loss)[:_MOST_LOST]:
         rows.append((point.pair, metric.text(point.value), point.no_hardware))
-    return table(rows)
+    more = len(lost) - _MOST_LOST
+    return table(rows) + (f"\n… {more} more in points.csv" if more > 0 else "")
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:

@@ -264,7 +264,9 @@ class Engine:
         if key is None:
             kept = make()
         else:
-            kept = self._keep("patches", (layer.name, unit.activation, unit.method, key), make)
+            method = unit.method if isinstance(unit.activation, Format) else ""
+            own = ("factors", layer.name, unit.activation, method, key)
+            kept = self._keep("patches", own, make)
         matrices = self._matrices(layer, unit)
         return np.concatenate(
             [

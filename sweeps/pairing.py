@@ -158,7 +158,7 @@ def hardware(
     lanes = step_lanes(weight, activation, scheme, lanes)
     for format in (weight, activation):
         if isinstance(format, BlockFormat) and not _is_e8m0(format):
-            reason = f"mxdot has E8M0 scales, {format} has {format.scale_format} ones"
+            reason = f"mxdot has e8m0 scales, {format} has {format.scale_format} ones"
             return Hardware(None, reason, lanes)
     record = {
         "kind": "mxdot",
@@ -199,10 +199,7 @@ def _bitmod(
     weight: AnyFormat, activation: AnyFormat, common: Mapping[str, Any], terms: int
 ) -> Hardware:
     if not is_bitmod(weight, activation):
-        reason = (
-            "BitMoD elements take bitmod3 or bitmod4 weights with 8-bit scales and int8 or fp16 "
-            "activations"
-        )
+        reason = "bitmod elements take bitmod3 or bitmod4 (8-bit scales) times int8 or fp16"
         return Hardware(None, reason, 1)
     assert isinstance(weight, MixtureFormat)
     assert isinstance(activation, Format)
