@@ -191,13 +191,18 @@ def _choice_text(choice: dict[str, Any]) -> str:
     from sweeps.commands_sweep import table
 
     first = choice["candidates"][0]
-    names = [n for n in ("lut", "sites", "ff", "dsp", "path_ns") if first[n] is not None]
-    rows = [("structure", *(_TITLES.get(name, "path ns") for name in names), "counts")]
+    names = ("lut", "sites", "ff", "dsp", "path_ns", "energy_pj_per_mac")
+    names = tuple(name for name in names if first[name] is not None)
+    titles = {**_TITLES, "path_ns": "path ns", "energy_pj_per_mac": "pJ per MAC"}
+    rows = [("structure", *(titles[name] for name in names), "counts")]
     for candidate in choice["candidates"]:
-        counts = [f"{candidate[name]:g}" for name in names]
+        counts = [f"{candidate[name]:{'.4g' if 'pj' in name else 'g'}}" for name in names]
         by = "measured" if candidate["verified"] else "estimated"
         rows.append((candidate["structure"], *counts, by))
-    return f"for {choice['objective']}:\n{table(rows)}"
+    why = "".join(
+        f"\n{name} is left out: {reason}" for name, reason in choice.get("left_out", {}).items()
+    )
+    return f"for {choice['objective']}:\n{table(rows)}{why}"
 
 
 def _chosen(arguments: argparse.Namespace) -> dict[str, Any]:
