@@ -28,7 +28,7 @@ MOST_BITS = 1.6
 _NOISE_PERCENT = 1.0
 _NOISE_BITS = 0.02
 _ACCURACY_TICKS = (0, 20, 40, 50, 60, 70, 80, 85, 90, 93, 95, 96, 97, 98, 99, 99.5, 100)
-_AREA_TICKS = tuple(m * 10**e for e in range(5) for m in (1, 1.5, 2, 3, 5, 7))
+_AREA_TICKS = tuple(m * 10**e for e in range(-2, 5) for m in (1, 1.5, 2, 3, 5, 7))
 
 Numbers = npt.NDArray[np.float64]
 
@@ -181,7 +181,8 @@ def _area_title(points: Sequence[Point], sizes: Layout) -> str:
     kinds = sorted({point.accumulator for point in points})
     exact = [name for name in kinds if name.startswith("exact:")]
     rest = [name for name in kinds if not name.startswith("exact:")]
-    parts = [f"exact over {name.split(':')[1]} products" for name in exact]
+    terms = sorted((name.split(":")[1] for name in exact), key=int)
+    parts = [f"exact over {' or '.join(terms)} products"] if terms else []
     if exact and all(name.startswith("window:") for name in rest):
         rest = [f"{name.split(':')[1]}-bit window beyond 80 bits" for name in rest]
     title = target.load(points[0].target).title

@@ -27,6 +27,14 @@ from sweeps.looks import BLACK, GREY, LAYOUTS, LOOKS, PANEL, PANELS_ACROSS, Layo
 from sweeps.naming import name_points
 from sweeps.peers import draw_peers, placed
 from sweeps.points import Point, check_single, with_hardware
+from sweeps.space import BLOCKS
+
+FAMILY_FRONTS = {
+    "integer × integer": "integer",
+    "minifloat × minifloat": "minifloat",
+    BLOCKS: "block",
+}
+"""Families whose fronts are drawn, and what they are called; points of blocks' are named too."""
 
 
 def save_figure(
@@ -140,8 +148,10 @@ def _fill(
         drawn.append((axes, points, best, lines))
     _legend(figure, together, [point for part in drawn for point in part[2]], sizes, foreign)
     for axes, points, best, lines in drawn:
+        blocks = best_points([point for point in points if point.family == BLOCKS])
+        extra = [point for point in blocks if is_shown(axes, point) and point not in best]
         if best:
-            name_points(figure, axes, points, best, lines, sizes)
+            name_points(figure, axes, points, [*best, *extra], lines, sizes)
 
 
 def _crowd(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:
@@ -185,9 +195,9 @@ def _baseline(axes: Axes, point: Point, sizes: Layout) -> None:
 
 
 def _fronts(axes: Axes, points: Sequence[Point], sizes: Layout) -> list[Line2D]:
-    """Step lines: a front for integers, one for minifloats, and the overall one with its band."""
+    """Step lines: fronts of families of their own, and the overall one with its band."""
     lines = []
-    for family in ("integer × integer", "minifloat × minifloat"):
+    for family in FAMILY_FRONTS:
         chosen = [point for point in points if point.family == family]
         style = {"color": LOOKS[family].colour, "linewidth": 0.35 * sizes.marker, "zorder": 3}
         lines += _steps(axes, chosen, style)
@@ -273,7 +283,7 @@ def _legend(
     ]
     label = "front, 95 % interval"
     handles.append(Line2D([], [], color=BLACK, lw=0.35 * sizes.marker, label=label))
-    for family, word in (("integer × integer", "integer"), ("minifloat × minifloat", "minifloat")):
+    for family, word in FAMILY_FRONTS.items():
         if family in present:
             colour = LOOKS[family].colour
             label = f"{word}-only front"

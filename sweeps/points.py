@@ -36,7 +36,8 @@ class Point:
 
     A lane is a product per clock cycle. Bits are those of a code; `…_storage_bits` add its share of
     the scales of blocks and groups. Where there is no hardware for a pair, `no_hardware` says why,
-    costs are NaN (blank in the CSV), and the point is on no front.
+    costs are NaN (blank in the CSV), and the point is on no front. Energy and the clock's period
+    are there where they were asked for and a formula covers the design; else `unknown` says why.
 
     Raises
     ------
@@ -84,6 +85,9 @@ class Point:
     sites_per_lane: float
     ff_per_lane: float
     dsp_per_lane: float
+    energy_pj_per_mac: float | None = None
+    period_ns: float | None = None
+    unknown: str = ""
     on_front: bool = False
     on_family_front: bool = False
     indistinct_from_best: bool = False
@@ -173,6 +177,8 @@ def _of_value(metric: Metric) -> tuple[str, ...]:
 
 
 COLUMNS = tuple(field.name for field in fields(Point))
+FIGURES = ("energy_pj_per_mac", "period_ns")
+"""Columns that are blank where no formula covers a design: `unknown` says why."""
 _NEEDED = tuple(field.name for field in fields(Point) if field.default is MISSING)
 _TYPES = {field.name: str(field.type) for field in fields(Point)}
 
@@ -186,9 +192,9 @@ def with_hardware(points: Sequence[Point]) -> list[Point]:
 
 
 def lanes_text(points: Sequence[Point]) -> str:
-    """Their lanes in words: `16-lane`, `16- to 32-lane`."""
+    """Their lanes in words: `16-lane`, `16–32-lane`."""
     lanes = sorted({point.lanes for point in points})
-    return f"{lanes[0]}-lane" if len(lanes) == 1 else f"{lanes[0]}- to {lanes[-1]}-lane"
+    return f"{lanes[0]}-lane" if len(lanes) == 1 else f"{lanes[0]}–{lanes[-1]}-lane"
 
 
 def front_numbers(points: Sequence[Point], objectives: Sequence[str]) -> list[int]:
@@ -202,7 +208,12 @@ def front_numbers(points: Sequence[Point], objectives: Sequence[str]) -> list[in
     for name in objectives:
         if name not in COLUMNS or _TYPES[name].removesuffix(" | None") not in ("int", "float"):
             raise ValueError(f"an objective is a column of numbers, not {name!r}")
-    known = [number for number, point in enumerate(points) if point.has_hardware]
+    figures = [name for name in FIGURES if name in objectives]
+    known = [
+        number
+        for number, point in enumerate(points)
+        if point.has_hardware and all(getattr(point, name) is not None for name in figures)
+    ]
     if not known:
         return []
     costs = [[getattr(points[n], name) for name in reversed(objectives)] for n in known]

@@ -102,7 +102,7 @@ def test_blocks_have_a_look_of_their_own_and_pairs_without_hardware_are_counted(
     figure = draw([*POINTS, *blocks, lost])
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert "1 pair without hardware is not drawn" in texts
-    assert "16- to 32-lane dot product" in figure.axes[0].get_xlabel().replace("\n", " ")
+    assert "16–32-lane dot product" in figure.axes[0].get_xlabel().replace("\n", " ")
     (legend,) = figure.legends
     assert "blocks with scales" in [text.get_text() for text in legend.get_texts()]
     with pytest.raises(ValueError, match="none of the points has a cost: no scales"):
