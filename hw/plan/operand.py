@@ -11,7 +11,9 @@ from hw.target import Target
 JOINING = ("ecp5", "gowin")
 """Targets whose LUTs of four inputs are joined by multiplexers to wide functions."""
 GATE_BITS, GATE_EXPONENT_BITS = 7, 5
-"""From so many bits that tell a special code on, it is told in one place there."""
+"""From so many bits that tell a special code on (all but the sign, or the exponent field where that
+tells it), and two bits of fraction to gate, it is told in one place there."""
+LEAST_GATED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +139,9 @@ def gated_apart(operand: OperandPlan, flags: tuple[str, ...], target: Target) ->
     format = operand.format
     if not isinstance(format, MinifloatFormat) or not operand.gated or flags:
         return operand
-    if target.name not in JOINING:
-        return operand
     exponent, fraction = format.exponent_bits, format.fraction_bits
+    if target.name not in JOINING or fraction < LEAST_GATED:
+        return operand
     if format.specials is Specials.FN:
         return replace(operand, gate_apart=exponent + fraction >= GATE_BITS)
     return replace(operand, gate_apart=exponent >= GATE_EXPONENT_BITS)
