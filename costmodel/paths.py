@@ -13,7 +13,6 @@ from costmodel.path_cells import cells
 from costmodel.path_things import SMALL_SUM, Counted, Path
 from hw.plan import (
     AccumulatePlan,
-    ChainPlan,
     CompressorCorePlan,
     CorePlan,
     FloatAccumulatePlan,
@@ -21,18 +20,21 @@ from hw.plan import (
     LanePlan,
     MergedAccumulatePlan,
     MergedLanePlan,
+    MergedRow,
     MergedWindowAccumulatePlan,
     MergedWindowLanePlan,
     PackedTilePlan,
     Plan,
     ProductPlan,
     ScalePlan,
+    StationaryPlan,
     SumRow,
     SumTree,
     TreePlan,
     WindowAccumulatePlan,
     WindowLanePlan,
 )
+from hw.plan.heap_core import HeapCorePlan
 from hw.plan.serial import SerialCorePlan
 
 CROWD = "crowd"
@@ -65,6 +67,8 @@ def crowd(lut: float) -> Path:
 def core_path(built: Plan) -> Path:
     """Return the same without what grows with the size of a core; errors as for `path`."""
     core, found = built.core, Counted()
+    if isinstance(core, StationaryPlan):
+        return _stationary(core)
     if isinstance(core, SerialCorePlan):
         from costmodel.path_serial import serial_path
 
@@ -76,6 +80,11 @@ def core_path(built: Plan) -> Path:
         case CompressorCorePlan():
             cells(found, core.tree.netlist, built.target.lut_inputs)
             add(found, core.accumulate)
+        case HeapCorePlan():
+            cells(found, core.heap.netlist, built.target.lut_inputs)
+            if core.heap.final_row is not None:
+                row(found, core.heap.final_row.width)
+            add(found, core.accumulate)
         case PackedTilePlan():
             _packed(found, core)
         case _:
@@ -86,7 +95,8 @@ def core_path(built: Plan) -> Path:
 def _core(found: Counted, core: CorePlan | FloatCorePlan) -> None:
     bits = _lane(found, core)
     if core.chain is not None:
-        _chain(found, core.chain)
+        longest = max(core.chain.chains, key=len)
+        _merged(found, longest)
     tree(found, core.tree, bits)
     if isinstance(core, FloatCorePlan):
         if core.final is not None:
@@ -112,16 +122,25 @@ def _core(found: Counted, core: CorePlan | FloatCorePlan) -> None:
 def _lane(found: Counted, core: CorePlan | FloatCorePlan) -> int:
     """Put a lane on the path; return the bits of its word."""
     lane = core.lane
-    if isinstance(lane, MergedLanePlan):
-        found.add("gated", any(operand.gated for operand in lane.operands))
-        cells(found, lane.netlist, 6)
-        return lane.bounds.bits
     if isinstance(lane, MergedWindowLanePlan):
         cells(found, lane.product, 6)
         if isinstance(core, CorePlan) and core.maximum is not None:
             cells(found, core.maximum.netlist, 6)
         cells(found, lane.alignment, 6)
         return 0
+    if isinstance(lane, WindowLanePlan):
+        _word(found, lane)
+        found.add("exponents", lane.exponents is not None)
+        return core.align.window_bits if isinstance(core, CorePlan) and core.align else 0
+    return _word(found, lane)
+
+
+def _word(found: Counted, lane: object) -> int:
+    """Put the way from operands to a lane's word on the path; return the bits of the word."""
+    if isinstance(lane, MergedLanePlan):
+        found.add("gated", any(operand.gated for operand in lane.operands))
+        cells(found, lane.netlist, 6)
+        return lane.bounds.bits
     product = getattr(lane, "product", None)
     if not isinstance(product, ProductPlan):
         raise ValueError(f"the model of clocks has no path for a {type(lane).__name__}")
@@ -129,8 +148,7 @@ def _lane(found: Counted, core: CorePlan | FloatCorePlan) -> int:
     found.add("gated", any(operand.gated for operand in operands if operand is not None))
     _product(found, product)
     if isinstance(lane, WindowLanePlan):
-        found.add("exponents", lane.exponents is not None)
-        return core.align.window_bits if isinstance(core, CorePlan) and core.align else 0
+        return product.bounds.bits
     if isinstance(lane, LanePlan):
         found.add("signs", lane.has_negate or lane.signs_apart)
         if lane.shift is not None:
@@ -139,6 +157,24 @@ def _lane(found: Counted, core: CorePlan | FloatCorePlan) -> int:
         return lane.bounds.bits
     found.add("exponents")
     return product.bounds.bits
+
+
+def _stationary(core: StationaryPlan) -> Path:
+    """Return the path of the last cell of a column, or of the accumulator below if that is longer.
+
+    Between cells, and before the accumulator, partial sums are registered.
+    """
+    last, cell, below = core.cells[-1], Counted(), Counted()
+    cell.add("array")
+    bits = _word(cell, last.lane)
+    _merged(cell, last.merged)
+    if last.tree is not None:
+        tree(cell, last.tree, bits)
+    if last.row is not None:
+        row(cell, last.row.width)
+    below.add("array")
+    add(below, core.accumulate)
+    return max(cell.things, below.things, key=lambda things: sum(things.values()))
 
 
 def _product(found: Counted, product: ProductPlan) -> None:
@@ -159,11 +195,10 @@ def _product(found: Counted, product: ProductPlan) -> None:
             found.add("multiplier_levels", math.log2(max(least, 1)))
 
 
-def _chain(found: Counted, plan: ChainPlan) -> None:
-    """Put the longest chain of merged rows on the path."""
-    longest = max(plan.chains, key=len)
-    found.add("merged_rows", len(longest))
-    found.add("merged_bits", max(row.width for row in longest))
+def _merged(found: Counted, rows: tuple[MergedRow, ...]) -> None:
+    """Put a chain of merged rows on the path."""
+    found.add("merged_rows", len(rows))
+    found.add("merged_bits", max((row.width for row in rows), default=0))
 
 
 def row(found: Counted, width: int) -> None:

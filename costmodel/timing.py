@@ -24,7 +24,7 @@ from hw.plan import Plan
 
 __all__ = ["CLOCKED", "THINGS", "Clock", "Delays", "Path", "clock", "delays", "path"]
 
-CLOCKED = ("ecp5",)
+CLOCKED = ("ecp5", "ice40", "xcup", "xc7")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,6 @@ class Clock:
     error_percent: float
     calibrated: bool = True
 
-    @property
-    def error(self) -> str:
-        """The error in words."""
-        if self.calibrated:
-            return f"mean error on designs held out: {self.error_percent:g} %"
-        return f"not calibrated by place and route; ± {self.error_percent:g} %"
-
 
 @dataclass(frozen=True, slots=True)
 class Delays:
@@ -70,6 +63,9 @@ class Delays:
         A pipelined design's period is ``stage_ns + stage_factor · path``.
     error_percent, calibrated
         See `Clock`.
+    formula_error_percent
+        Of times that are not calibrated: mean error of the formula against the published delays
+        along the mapped netlist, in designs it was not fitted to.
     unknown
         Things that no measured design had: a path with one of them has no clock.
 
@@ -80,7 +76,15 @@ class Delays:
     stage_factor: float
     error_percent: float
     calibrated: bool = True
+    formula_error_percent: float = 0.0
     unknown: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> str:
+        """The error in words."""
+        if self.calibrated:
+            return f"mean error on designs held out: {self.error_percent:g} %"
+        return f"not calibrated by place and route; ± {self.error_percent:g} %"
 
     def period_ns(self, things: Path) -> float:
         """Return the time of a path.

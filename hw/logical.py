@@ -9,8 +9,8 @@ take none. It is an extrapolation: placement, congestion and the vendor's own ma
 Wires are taken from routed designs rather than as a share of the cells' time, because the share is
 not a property of a family: 7-series counts part of a LUT's time with the wire before it,
 UltraScale+ with the LUT (AMD UG906). On the paths nextpnr routes on ECP5 and iCE40 wires are 56 %
-of the time in the mean, here 50 to 65 %. What these delays make of other people's routed paths, and by how
-much they miss, `sweeps.clock_outside` prints; `Published.error_percent` is beyond the worst.
+of the time in the mean, here 50 to 65 %. By how much these delays miss other people's routed paths
+`sweeps.clock_outside` prints; `Published.error_percent` is beyond the worst.
 """
 
 from __future__ import annotations

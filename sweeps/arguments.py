@@ -162,7 +162,7 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         help="register stages before the accumulators, placed automatically (0)",
     )
     parser.add_argument(
-        "--target-mhz", type=float, metavar="F", help="as few stages as this clock needs (ecp5)"
+        "--target-mhz", type=float, metavar="F", help="as few stages as this clock needs"
     )
     parser.add_argument(
         "--target",

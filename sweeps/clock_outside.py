@@ -71,7 +71,8 @@ def path_ns(point: dict[str, Any], known: Published) -> float:
     chain = sum(known.carry[name] * point[name] for name in CHAIN)
     chain += known.carry["pass"] * point["pass"] * (CARRIES_PER_BLOCK[point["target"]] - 1)
     cells = known.lut * point["lut"] + known.mux * point["mux"] + chain
-    return known.clock_to_output + cells + sum(map(known.wire, point["sinks"]))
+    wires = sum(map(known.wire, point["sinks"]))
+    return float(known.clock_to_output + cells + wires)
 
 
 def main() -> int:

