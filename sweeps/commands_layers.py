@@ -13,7 +13,17 @@ FINE = 0
 FORMATS = "int2×uint2,int3×uint3,int4×uint4,int6×uint6,int8×uint8"
 LOSSES = Path("build/losses")
 _METHODS = ("one-layer", "hessian")
-_SCALES = ("mse", "max")
+_SCALES = "mse"
+
+
+def scheme(text: str) -> str:
+    """Read a scheme of scales (`sweeps.scales`) from the command line."""
+    from sweeps.scales import parse_scheme
+
+    try:
+        return parse_scheme(text).name
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def declare_sensitivity(parser: argparse.ArgumentParser) -> None:
@@ -57,10 +67,10 @@ def add_network(parser: argparse.ArgumentParser, required: bool) -> None:
     )
     parser.add_argument(
         "--scales",
-        type=word(*_SCALES),
-        default=_SCALES[0],
+        type=scheme,
+        default=_SCALES,
         metavar="NAME",
-        help=f"how scales are chosen: {' or '.join(_SCALES)} ({_SCALES[0]})",
+        help=f"how scales are chosen, such as max, percentile:99.9, mse/group:32@e8m0 ({_SCALES})",
     )
     parser.add_argument(
         "--losses",

@@ -14,7 +14,7 @@ from sweeps.executors import add_executor, hands_of
 from sweeps.files import json_text
 
 if TYPE_CHECKING:
-    from hw.formats import Format
+    from sweeps.pairing import AnyFormat
     from sweeps.points import Point
     from sweeps.recommend import Candidate, Limits
     from sweeps.sweep import Sweep
@@ -144,7 +144,7 @@ def sweep_of(arguments: argparse.Namespace) -> Sweep:
     )
 
 
-def _formats(text: str) -> tuple[Format, ...]:
+def _formats(text: str) -> tuple[AnyFormat, ...]:
     from sweeps.layer_costs import parse_pairs
 
     pairs = parse_pairs(text)

@@ -3,13 +3,15 @@
 Every multiplying node of a network (weighted layers, products of activations) has units of its
 own (`Units`): a dot product of 16 lanes with an exact accumulator for that layer's sums, its
 structure the one of fewest sites, unless something else is asked for. A product of activations
-multiplies two activations, so its unit has the activation format twice. Costs of a layer in a
-pair:
+multiplies two activations, so its unit has the activation format twice. Formats of blocks have the
+units of `sweeps.pairing`; their areas are scaled to as many products a cycle as the others have.
+Costs of a layer in a pair:
 
 - ``lut``, ``sites``, ``dsp``: those of its units, estimated (`costmodel`); a whole network's add
   up. Weighted by the layer's share of all MACs (`shares`), the sum is instead the mean area of a
   unit in a machine where layers get units in proportion to their work.
-- ``memory``: bits of its weights, 0 for products of activations. Scales and biases not counted.
+- ``memory``: bits of its weights, 0 for products of activations. Scales of blocks are counted,
+  those per tensor or output and biases are not.
 - ``bops``: MACs per input times the bits of both operands.
 - ``energy``: nJ per input, MACs times the energy per MAC of its unit by the formula of toggles for
   uniformly random codes (`costmodel.activity`).
@@ -32,11 +34,20 @@ import numpy as np
 
 from hw.accumulators import Accumulator
 from hw.design import BitPlane, Design, DotProduct
-from hw.formats import Format, parse_element
+from hw.formats import parse
 from sweeps.accuracy import Case, arithmetic
 from sweeps.inference import Arithmetic, Engine
 from sweeps.layers import Convolution, Dense, Values
 from sweeps.models import Network, Node
+from sweeps.pairing import (
+    BLOCK_ACCUMULATOR,
+    AnyFormat,
+    element_of,
+    hardware,
+    has_own_scales,
+    storage_bits,
+)
+from sweeps.scales import Scheme
 
 LANES = 16
 COSTS = ("lut", "sites", "dsp", "memory", "bops", "energy", "cycles", "latency")
@@ -51,8 +62,13 @@ _TIMES = re.compile(r"[×*]")
 class Pair:
     """Formats of weights and of activations."""
 
-    weight: Format
-    activation: Format
+    weight: AnyFormat
+    activation: AnyFormat
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether a format brings scales of its own."""
+        return has_own_scales(self.weight) or has_own_scales(self.activation)
 
     def __str__(self) -> str:
         """Return the pair as tables show it: `int4×uint4`."""
@@ -99,6 +115,8 @@ class Units:
 
     def design(self, network: Network, node: Node, pair: Pair) -> Design:
         """Return the unit of a node in a pair; the structure may be unsettled."""
+        if pair.has_blocks:
+            return self._of_blocks(network, node, pair)[0]
         fields: dict[str, Any] = {
             "weight": pair.weight if _is_weighted(node) else pair.activation,
             "activation": pair.activation,
@@ -108,6 +126,27 @@ class Units:
         if self.kind != "dot":
             return BitPlane(**fields, organisation=self.kind)
         return DotProduct(**fields, specials="ignore", structure=self.structure)
+
+    def per_lane(self, network: Network, node: Node, pair: Pair) -> float:
+        """Return how many units of a pair in blocks do as many products a cycle as others."""
+        if not pair.has_blocks:
+            return 1.0
+        return self.lanes / self._of_blocks(network, node, pair)[1]
+
+    def _of_blocks(self, network: Network, node: Node, pair: Pair) -> tuple[Design, int]:
+        """Return the unit of a pair in blocks, and its products per cycle."""
+        if self.kind != "dot" or self.structure != "auto":
+            raise ValueError(f"{pair} has blocks, whose units are mxdot and bitmod, not asked for")
+        weight = pair.weight if _is_weighted(node) else pair.activation
+        accumulator = str(Accumulator.exact(max(network.terms(node), self.lanes)))
+        if has_own_scales(weight) or has_own_scales(pair.activation):
+            accumulator = BLOCK_ACCUMULATOR
+        common = {"kind": "dot", "lanes": self.lanes, "specials": "ignore"}
+        terms = network.terms(node)
+        found = hardware(weight, pair.activation, Scheme(), common, accumulator, terms)
+        if found.design is None:
+            raise ValueError(f"{pair} has no hardware: {found.reason}")
+        return found.design, found.lanes
 
     def steps(self, network: Network, node: Node) -> int:
         """Return the steps of a node's busiest unit for one input."""
@@ -135,7 +174,7 @@ def parse_pairs(text: str) -> tuple[Pair, ...]:
                 f"formats are weight×activation pairs between commas, such as int4×uint4, "
                 f"not {item.strip()!r}"
             )
-        found.append(Pair(parse_element(names[0]), parse_element(names[-1])))
+        found.append(Pair(parse(names[0]), parse(names[-1])))
     if len(set(found)) < len(found):
         twice = next(pair for pair in found if found.count(pair) > 1)
         raise ValueError(f"every pair is named once, {twice} is there twice")
@@ -202,6 +241,9 @@ def _from_hardware(
         found *= macs(network)[:, None] / 1000
     elif each != "cycles":
         found *= units.count
+        found *= np.array([[units.per_lane(network, n, p) for p in pairs] for n in nodes])
+    elif any(pair.has_blocks for pair in pairs):
+        raise ValueError(f"{name} are of units of single codes, some pairs have blocks")
     if each != "cycles":
         return found
     steps = np.array([units.steps(network, node) for node in nodes], dtype=np.float64)
@@ -221,11 +263,11 @@ def _from_bits(network: Network, pairs: Sequence[Pair], name: str) -> Iterator[I
         layer = node.layer
         stored = layer.weight.size if isinstance(layer, Convolution | Dense) else 0
         if name == "memory":
-            yield (float(stored * pair.weight.bits) for pair in pairs)
+            yield (float(stored * storage_bits(pair.weight)) for pair in pairs)
         else:
             yield (
-                float(work * (pair.weight if stored else pair.activation).bits)
-                * pair.activation.bits
+                float(work * element_of(pair.weight if stored else pair.activation).bits)
+                * element_of(pair.activation).bits
                 for pair in pairs
             )
 

@@ -23,6 +23,7 @@ from sweeps.loss_tasks import Setting, loss
 from sweeps.metrics import find_metric
 from sweeps.pairwise import Both
 from sweeps.progress import Progress
+from sweeps.quantize import find_method
 from sweeps.sensitivity import Sensitivity, hessian_losses
 from sweeps.store import Store
 
@@ -76,6 +77,12 @@ class Study:
     def costs(self, target: str | None, names: Iterable[str]) -> dict[str, Values]:
         """Return costs by name, as `sweeps.layer_costs.layer_costs`; memory and bops always."""
         wanted = dict.fromkeys([*names, "memory", "bops"])
+        group = find_method(self.setting.scales).scheme.group
+        if group and any(name in layer_costs.PER_TARGET for name in wanted):
+            raise ValueError(
+                f"units have scales per tensor and output, not per group of {group}: take formats "
+                f"of blocks, such as block<int4,{group},e8m0,floor>"
+            )
         network = self.engine.network
         return layer_costs.layer_costs(network, self.pairs, wanted, target or "", self.units)
 

@@ -159,4 +159,4 @@ def _moved(network: Network, node: Node, pair: Pair) -> tuple[int, int]:
     values += sum(math.prod(shapes[name]) for name in node.inputs)
     layer = node.layer
     weights = layer.weight.size if isinstance(layer, Convolution | Dense) else 0
-    return values * pair.activation.bits, weights * pair.weight.bits
+    return values * element_of(pair.activation).bits, weights * element_of(pair.weight).bits

@@ -23,13 +23,14 @@ from hw.target import load
 from sweeps import known, workflow
 from sweeps.accuracy import Case, evaluate_scores
 from sweeps.bootstrap import paired
+from sweeps.figure_columns import point_costs
 from sweeps.fronts import best_within
 from sweeps.generate_command import generate_command
 from sweeps.inference import Engine
 from sweeps.metrics import find_metric
 from sweeps.pareto import front
-from sweeps.points import Point
-from sweeps.runs import design_of, point_costs
+from sweeps.points import Point, with_hardware
+from sweeps.runs import design_of
 from sweeps.sweep import Sweep
 
 COSTS = ("lut", "sites", "energy")
@@ -141,6 +142,7 @@ def recommend(
         If no point meets all limits: the message tells the nearest; or nothing is known of any.
 
     """
+    points = with_hardware(points)
     if limits.mhz is not None:
         check_clock(points[0].target)
     needs = [known.ENERGY] if minimise == "energy" or limits.energy is not None else []
