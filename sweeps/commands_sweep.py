@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sweeps.sweep import Sweep
 
 FINE, CHECK_FAILED = 0, 1
+_UNITS = {"energy_pj_per_mac": "pJ/MAC", "period_ns": "ns"}
 _SUFFIXES = (".png", ".svg", ".pdf")
 _MOST_LOST = 12
 """Points without hardware that are listed."""
@@ -131,8 +132,12 @@ def front_table(front: Sequence[Point]) -> str:
 
 
 def _front_of_target(front: Sequence[Point]) -> str:
+    from sweeps.points import FIGURES
+
     metric = front[0].judged
-    rows = [("weight × activation", metric.heading, "95 % interval", "sites/lane", "measured")]
+    heads = ("weight × activation", metric.heading, "95 % interval", "sites/lane", "measured")
+    known = [name for name in FIGURES if any(getattr(p, name) is not None for p in front)]
+    rows: list[tuple[str, ...]] = [(*heads, *(_UNITS[name] for name in known))]
     for point in front:
         measured = point.sites_per_lane_measured
         low, high = point.interval
@@ -143,6 +148,7 @@ def _front_of_target(front: Sequence[Point]) -> str:
                 f"{metric.text(low)} … {metric.text(high)}",
                 f"{point.sites_per_lane:.1f}",
                 "-" if measured is None else f"{measured:.1f}",
+                *(f"{getattr(point, name):.3g}" for name in known),
             )
         )
     best = min(front, key=lambda point: point.loss)

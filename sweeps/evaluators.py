@@ -125,6 +125,14 @@ def standard() -> Evaluators:
 
 
 @cache
+def figure_salt() -> str:
+    """Return the digest of what energies and clocks of a sweep depend on (`sweeps.known`)."""
+    return _digest(
+        (*ESTIMATE_SOURCES, *(f"sweeps/{n}.py" for n in ("activity", "known", "streams")))
+    )
+
+
+@cache
 def loss_salt() -> str:
     """Return the digest of what losses of layers depend on (`sweeps.loss_tasks`)."""
     return _digest(LOSS_SOURCES)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from typing import Any
 
-from hw.design import Design
+from hw.design import Design, from_record
 from hw.target import Target
+from sweeps.store import Record
 
 ENERGY, CLOCK = "energy", "clock"
 QUANTITIES = (ENERGY, CLOCK)
@@ -78,6 +80,39 @@ def settled_for(design: Design, target: Target, needs: Sequence[str]) -> Design:
         else:
             return candidate
     raise ValueError(f"{design.slug}: {first}")
+
+
+def figures(record: Record) -> dict[str, Any]:
+    """Return what a sweep asks of a design beside its area, as `sweeps.engine` calls it.
+
+    Parameters
+    ----------
+    record
+        `design` (structure settled), `target`, and `needs`, some of `QUANTITIES`.
+
+    Returns
+    -------
+    `structure` and its counts, `energy_pj_per_mac` and `period_ns` as far as needed; or `unknown`,
+    the reason why there are none.
+
+    """
+    from costmodel import estimate
+    from hw import target as targets
+
+    technology = targets.load(record["target"])
+    needs = tuple(record["needs"])
+    try:
+        design = settled_for(from_record(record["design"]), technology, needs)
+    except ValueError as error:
+        return {"unknown": str(error)}
+    cost = estimate(design, technology)
+    found: dict[str, Any] = {n: getattr(cost, n) for n in ("lut", "sites", "ff", "carry", "dsp")}
+    found["structure"] = design.structure
+    if ENERGY in needs:
+        found["energy_pj_per_mac"] = energy_pj_per_mac(design, technology)
+    if CLOCK in needs:
+        found["period_ns"] = 1000 / fmax_mhz(design, technology)
+    return found
 
 
 def _by_sites(design: Design, target: Target) -> Iterable[Design]:

@@ -20,8 +20,8 @@ from hw.design import Design
 from sweeps.bootstrap import indistinct_from_best
 from sweeps.engine import Report, evaluate_all
 from sweeps.evaluators import Evaluators, Network, standard
+from sweeps.figure_columns import COUNTS, DECIMALS, point_costs, wanted, with_figures
 from sweeps.files import write_whole
-from sweeps.generate_command import generate_command
 from sweeps.metrics import OBJECTIVES, find_metric, unpack
 from sweeps.pairing import element_of, is_in_blocks, storage_bits
 from sweeps.points import Point, front_numbers, to_csv
@@ -33,12 +33,9 @@ Reporter = Callable[[str], AbstractContextManager[Report]]
 """Makes the progress display of a named piece of work; `sweeps.progress.Progress` is one."""
 
 STORE_NAME = "points.sqlite"
-COUNTS = ("lut", "sites", "ff", "carry", "dsp")
 NAN = float("nan")
 _GROUPS = re.compile(r"^bitmod.*_(\d+)x(\d+)")
 """Weights per group, and groups, in the name of a BitMoD element."""
-DECIMALS = 6
-"""Of percentages and of costs per lane."""
 
 
 def run(
@@ -97,6 +94,9 @@ def run(
             sweep.targets, zip(entries, accuracies, strict=True)
         )
     ]
+    if wanted(sweep):
+        with reporter("energy and clock") as report:
+            points = with_figures(points, sweep, design_of, store, hands, report)
     points = mark_fronts(points, sweep.objectives)
     scores = [accuracy["scores"] for accuracy in accuracies]
     points = mark_indistinct(points, scores * len(sweep.targets))
@@ -157,8 +157,10 @@ def measure_front(
 def write_results(points: Sequence[Point], folder: Path) -> list[Path]:
     """Write `points.csv`, and for each target the figure as PNG and SVG; return the paths.
 
-    With several targets, `pareto.png` has them side by side.
+    With several targets, `pareto.png` has them side by side; `pareto_energy` has energies across,
+    where there are any.
     """
+    from sweeps.energy_figure import save_energy_figure
     from sweeps.plot import render_targets, save_figure
 
     table = folder / "points.csv"
@@ -167,7 +169,9 @@ def write_results(points: Sequence[Point], folder: Path) -> list[Path]:
     paths = [table]
     for target in targets:
         stem = folder / ("pareto" if len(targets) == 1 else f"pareto_{target}")
-        paths += save_figure([point for point in points if point.target == target], stem)
+        own = [point for point in points if point.target == target]
+        paths += save_figure(own, stem)
+        paths += save_energy_figure(own, stem.with_name(f"{stem.name}_energy"))
     if len(targets) > 1:
         paths.append(folder / "pareto.png")
         write_whole(paths[-1], render_targets(points, "png"))
@@ -287,30 +291,6 @@ def _point(
         method=accuracy["method"],
         **columns,
     )
-
-
-def point_costs(design: Design, area: Any, target: str, lanes: int | None = None) -> dict[str, Any]:
-    """Return the columns of a point that depend on its structure, which is settled.
-
-    Parameters
-    ----------
-    design, target
-        The design and its technology.
-    area
-        `lut`, `sites`, `ff`, `carry` and `dsp`, by name or as attributes.
-    lanes
-        Products per cycle; those of its lanes and cores if not said.
-
-    """
-    lanes = design.lanes * design.cores if lanes is None else lanes
-    counts = area if isinstance(area, Mapping) else {n: getattr(area, n) for n in COUNTS}
-    each = {f"{n}_per_lane": round(counts[n] / lanes, DECIMALS) for n in COUNTS if n != "carry"}
-    return {
-        "structure": design.structure,
-        **{name: float(counts[name]) for name in COUNTS},
-        **each,
-        "command": generate_command(design, target),
-    }
 
 
 def _judged(result: Mapping[str, Any]) -> dict[str, Any]:

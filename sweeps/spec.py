@@ -55,6 +55,7 @@ from sweeps import datasets, models
 from sweeps.metrics import OBJECTIVES as METRIC_OBJECTIVES
 from sweeps.metrics import find_metric
 from sweeps.nodes import Entry, compose
+from sweeps.points import FIGURES
 from sweeps.scales import parse_scheme
 from sweeps.space import (
     AnyFormat,
@@ -70,18 +71,23 @@ from sweeps.sweep import NETWORK_ACCUMULATOR, Sweep
 VERSION = 1
 EDGES = ("same", "int8", "float")
 """What the first or the last weighted layer may run in (`sweeps.accuracy.Edge`)."""
+COUNTS = ("lut", "sites", "ff", "dsp")
 OBJECTIVES = (
     *METRIC_OBJECTIVES,
     "sites_per_lane",
     "lut_per_lane",
     "ff_per_lane",
     "dsp_per_lane",
+    *COUNTS,
+    *FIGURES,
     "accumulator_bits",
     "weight_bits",
     "activation_bits",
     "weight_storage_bits",
     "activation_storage_bits",
 )
+"""Of these `energy_pj_per_mac` (random codes) and `period_ns` (the clock) cover fewer designs:
+others are on no front."""
 DEFAULT_LANES = 16
 SPECS = Path(__file__).parent / "specs"
 _REQUIRED = ("version", "network", "weights", "activations")
