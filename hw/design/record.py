@@ -46,6 +46,11 @@ def from_record(record: Mapping[str, Any]) -> Design:
     assert isinstance(kind, str)
     own = KINDS[kind]
     if issubclass(own, SerialDesign):
+        if record.get("pipeline"):
+            raise ValueError(
+                f"pipeline stages are for mac, dot, mxdot, tile and array: the registers of a "
+                f"{kind} stand where its cycles are, so pipeline is 0, not {record['pipeline']}"
+            )
         _check_keys(record, ("kind", *own.keys))
         return own.from_keys(record)
     _check_keys(record, (*_COMMON_KEYS, *_SIZE_KEYS[kind], *_CHOICE_KEYS.get(kind, ())))

@@ -8,7 +8,11 @@ design does what the plain one does, that many cycles later, whatever its struct
 Adder rows and other small modules stay whole where they fit into a cycle, so that they map as they
 do without registers; longer ones are cut inside, lanes always. Where a LUT of six inputs holds what
 is selected and its sum, rows are never cut: it would take two LUTs a bit. Logic that a register of
-the design feeds (the loop of an accumulator or of an alignment window) is never cut.
+the design feeds (the loop of an accumulator or of an alignment window) is never cut, and neither is
+a cascade of DSP blocks: what one passes to the next is no net that a register could take.
+
+In a grid the cells are cut, all by as many stages; what comes to a cell of a weight-stationary
+array from the one above (`hw.pipeline.netlist.ABOVE`) comes that much later by itself.
 
 The delays are those of an ECP5 of speed grade 6, as nextpnr 0.11 routes single rows between
 registers; other targets are cut in the same proportions.

@@ -16,6 +16,9 @@ ROW_NS, ROW_NS_PER_BIT = 1.75, 0.03
 """One adder row: onto the carry chain, along it and off."""
 CHAINED_ROW_NS = 1.2
 """A row whose operands come from another row."""
+DSP_NS, CASCADED_DSP_NS = 5.4, 1.75
+"""A DSP block without registers (`costmodel/data/clock_ecp5.yaml`, its multiplier), and one more in
+a cascade, which adds a row."""
 CROWDING = 1.3
 """How much longer paths get in a design of thousands of LUTs (32 lanes of int8)."""
 

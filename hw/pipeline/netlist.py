@@ -9,7 +9,12 @@ from typing import Any
 
 ARITHMETIC = ("$add", "$sub", "$neg", "$alu", "$lt", "$le", "$gt", "$ge", "$mul", "$macc")
 REGISTERS = ("$dff", "$dffe", "$sdff", "$sdffe", "$sdffce", "$adff", "$adffe", "$aldff")
-_PRIMITIVE_OUTPUTS = {"lut6_2": ("O5", "O6"), "carry4": ("O", "CO")}
+DSP_BLOCKS = ("dsp48e1", "dsp48e2")
+_PRIMITIVE_OUTPUTS = {
+    "lut6_2": ("O5", "O6"),
+    "carry4": ("O", "CO"),
+    **dict.fromkeys(DSP_BLOCKS, ("P", "PCOUT")),
+}
 
 ENABLE = "advance"
 """The input of a cell without which nothing in it moves, registers of a pipeline included."""

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hw.pipeline.delays import (
+    CASCADED_DSP_NS,
     CHAINED_ROW_NS,
+    DSP_NS,
     LUT_NS,
     REGISTER_NS,
     ROW_NS,
@@ -16,7 +18,7 @@ from hw.pipeline.delays import (
     Moment,
     levels,
 )
-from hw.pipeline.netlist import ARITHMETIC, REGISTERS, Bit, Cell, Module
+from hw.pipeline.netlist import ARITHMETIC, DSP_BLOCKS, REGISTERS, Bit, Cell, Module
 
 if TYPE_CHECKING:
     from hw.pipeline.job import Job
@@ -149,7 +151,7 @@ class Placing:
         return any(bit in self.rows for bit in cell.reads)
 
     def _place_logic(self, cell: Cell) -> None:
-        if cell.kind in ARITHMETIC or cell.kind.endswith("carry4"):
+        if cell.kind in ARITHMETIC or cell.kind.endswith(("carry4", *DSP_BLOCKS)):
             self._place_arithmetic(cell)
             return
         moments = [(bit, self.ready[bit]) for bit in cell.reads if bit in self.ready]
@@ -201,7 +203,10 @@ class Placing:
         rows = 1
         if cell.kind == "$mul":
             rows = max(min(len(cell.ports["A"]), len(cell.ports["B"])) // 2, 1)
-        if cell.kind.endswith("carry4"):
+        if cell.kind.endswith(DSP_BLOCKS):
+            chained = any(isinstance(b, int) for b in cell.ports.get("PCIN", ()))
+            delay = CASCADED_DSP_NS if chained else DSP_NS
+        elif cell.kind.endswith("carry4"):
             chained = any(isinstance(b, int) for b in cell.ports.get("CI", ()))
             delay = ROW_NS_PER_BIT * 4 if chained else ROW_NS - LUT_NS
         else:

@@ -233,6 +233,12 @@ def plan(design: Design, target: Target) -> Plan:
             f"on {target.label}{_reason(design, target)}; "
             f"one of {', '.join(known)} can"
         )
+    if design.pipeline and design.is_window and design.structure == "merged":
+        raise ValueError(
+            f"merged lanes are shifted by the exponent that the step itself feeds back, all in one "
+            f"cycle, so with {design.accumulator} they have no pipeline stages: pipeline is 0, not "
+            f"{design.pipeline}; the nearest is structure rows, whose products can have them"
+        )
     if isinstance(design, WeightStationaryArray):
         return Plan(design, target, plan_stationary(design, target), None)
     core: CorePlan | FloatCorePlan | CompressorCorePlan | HeapCorePlan

@@ -165,11 +165,6 @@ def plan_packed(design: Design, target: Target, links: int | None = None) -> Pac
             f"structure packed has no flags of special operands: {design.weight} × "
             f"{design.activation} needs specials ignore, or finite formats"
         )
-    if design.pipeline:
-        raise ValueError(
-            f"structure packed has no pipeline stages, a register cannot go into the cascade "
-            f"between two blocks: pipeline is 0, not {design.pipeline}"
-        )
     packing = _packing(design, block)
     return _plan_tile(design, packing, packing.most_links if links is None else links)
 

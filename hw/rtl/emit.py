@@ -30,7 +30,7 @@ MARK = "// macloom "
 """How the first line of an emitted file starts; the record follows as JSON."""
 RECORD_VERSION = 1
 DISTANT_STAGES, DISTANT_LANES = 2, 16
-CONTROL_WAVES = {OutputStationaryArray: 1, WeightStationaryArray: 2}
+CONTROL_WAVES: dict[type[Design], int] = {OutputStationaryArray: 1, WeightStationaryArray: 2}
 """Registers per stage that lead control around the cells of an array: that all have their sums, or
 ``valid`` and ``last`` of the accumulators below."""
 
@@ -186,7 +186,8 @@ def stages_for_clock(design: Design, target: Target, period_ns: float) -> int:
 
     """
     found = stages_for(*netlist(design, target), period_ns, target.lut_inputs)
-    return found + (DISTANT_STAGES if found and design.lanes >= DISTANT_LANES else 0)
+    lanes = design.lane_count if isinstance(design, WeightStationaryArray) else design.lanes
+    return found + (DISTANT_STAGES if found and lanes >= DISTANT_LANES else 0)
 
 
 def _packing_record(hardware_plan: Plan) -> dict[str, Any]:
