@@ -20,6 +20,7 @@ import yaml
 from sweeps.layer_costs import Pair, Units, macs
 from sweeps.layers import Convolution, Dense
 from sweeps.models import Network, Node, load
+from sweeps.pairing import element_of
 
 DIGITS = "digits_cnn"
 """The network whose own operands the stream digits is."""
@@ -99,7 +100,7 @@ def inference(
     layers, factor, off = [], 1.0, 0.0
     for node, count in zip(found.multiplying, macs(found), strict=True):
         each = _unit(units, found, node, pair, target, stream, by_formula)
-        factor, off = each["factor"], max(off, each.get("error_percent", 0.0))
+        factor, off = each["factor"], max(off, each.get("error_percent") or 0.0)
         terms = found.terms(node)
         per_mac = each["energy_pj_per_mac"] * -(-terms // lanes) * lanes / terms
         bits, weights = _moved(found, node, pair)
