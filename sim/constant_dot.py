@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.design.constant_dot import ConstantDot
+from sim.bits import split_words, word_bits
 from sim.cycles import CycleStimulus
 from sim.golden import constant_dot as golden
-from sim.ports import Bits, input_layout, output_layout
+from sim.ports import input_layout, output_layout
 
 EXHAUSTIVE_BITS = 16
 IDLE_SHARE, RESET_SHARE, CORNER_SHARE = 0.1, 0.02, 0.2
@@ -29,7 +30,7 @@ def stimulus(design: ConstantDot, vectors: int, seed: int, thorough: bool = True
     codes = np.where(rng.random(codes.shape) < CORNER_SHARE, drawn, codes)
     if exhaustive:
         every = np.arange(1 << bits * lanes)
-        codes = np.concatenate([_split(every, bits, lanes), codes])
+        codes = np.concatenate([split_words(every, bits, lanes), codes])
     elif thorough:
         alone = [np.eye(lanes, dtype=np.int64) * corner for corner in corners]
         codes = np.concatenate([*alone, np.repeat(corners[:, None], lanes, 1), codes])
@@ -37,10 +38,6 @@ def stimulus(design: ConstantDot, vectors: int, seed: int, thorough: bool = True
     valid, reset = rng.random(len(codes)) >= IDLE_SHARE, rng.random(len(codes)) < RESET_SHARE
     valid[:first], reset[:first] = True, False
     return _run(design, codes, valid, reset, exhaustive)
-
-
-def _split(words: NDArray[np.int64], bits: int, lanes: int) -> NDArray[np.int64]:
-    return (words[:, None] >> (bits * np.arange(lanes))) & ((1 << bits) - 1)
 
 
 def _run(
@@ -52,23 +49,16 @@ def _run(
 ) -> CycleStimulus:
     words = input_layout(design).pack(
         {
-            "rst": reset[:, None].astype(np.uint8),
-            "valid": valid[:, None].astype(np.uint8),
-            "activation": _bits(codes, design.activation.bits),
+            "rst": word_bits(reset, 1),
+            "valid": word_bits(valid, 1),
+            "activation": word_bits(codes, design.activation.bits),
         }
     )
     shown = valid & ~reset
     expected = output_layout(design).pack(
         {
-            "total": _bits(golden.totals_of_many(design, codes), design.total_bits),
-            "total_valid": shown[:, None].astype(np.uint8),
+            "total": word_bits(golden.totals_of_many(design, codes), design.total_bits),
+            "total_valid": word_bits(shown, 1),
         }
     )
     return CycleStimulus(words, expected, int(shown.sum()), exhaustive)
-
-
-def _bits(values: NDArray[np.int64], width: int) -> Bits:
-    """Return rows of the bits of words side by side, the last word's highest bit first."""
-    shifts = np.arange(width)[::-1]
-    bits = values[:, ::-1, None] >> np.minimum(shifts, 63) & 1
-    return bits.reshape(len(values), -1).astype(np.uint8)

@@ -27,6 +27,7 @@ MODULES: dict[str, str] = {
     "bitmodtile": "sim.bitmod_tile",
     "memory": "sim.memory",
     "constdot": "sim.constant_dot",
+    "square": "sim.square",
 }
 """By kind of design: the module with ``stimulus(design, vectors, seed, thorough)``."""
 

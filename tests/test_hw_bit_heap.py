@@ -50,15 +50,11 @@ def worth(heap, words_in):
     }
     known = evaluate(heap.netlist, nets)
     total = 0
-    for nets_out, word in zip(heap.outputs, heap.words, strict=True):
-        value = sum(known[net] << i for i, net in enumerate(nets_out))
-        total += (
-            value
-            - (word.bounds.signed and value >> (len(nets_out) - 1)) * (2 << len(nets_out)) // 2
-        )
-    bounds = heap.source.bit_sum().bounds
-    modulus = 1 << bounds.bits
-    return (total - bounds.low) % modulus + bounds.low
+    for outputs, word in zip(heap.outputs, heap.words, strict=True):
+        value = sum(known[net] << i for i, net in enumerate(outputs))
+        negative = word.bounds.signed and value >> (len(outputs) - 1)
+        total += value - (negative << len(outputs))
+    return total
 
 
 @pytest.mark.parametrize("lut_inputs", MODES)

@@ -13,6 +13,7 @@ from hw.design.bitplane import BitPlane
 from hw.design.checks import within
 from hw.design.constant_dot import ConstantDot
 from hw.design.memory import Memory
+from hw.design.square import SquareSum
 
 OUTPUT_STATIONARY, WEIGHT_STATIONARY = "output-stationary", "weight-stationary"
 
@@ -211,6 +212,7 @@ _CLASSES = (
     BitmodTile,
     Memory,
     ConstantDot,
+    SquareSum,
 )
 KINDS: dict[str, type[Design]] = {c.kind: c for c in _CLASSES}
 

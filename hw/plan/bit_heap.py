@@ -1,8 +1,9 @@
 """Floor 1c: heaps of the bits of a sum (`hw.plan.terms`), compressed to one or two words.
 
-The heap is computed modulo the width of the sum. Where this can be negative, half the modulus is
-added, so that its highest bit is the sign, inverted; this and all constants of the terms are one
-number, put into the heap as ones.
+What is taken away from the terms is one constant. With a power of two added that is at least this
+constant, and more than the sum can be, the heap is never negative, its highest bit is the sign,
+inverted, and the words that are left add up to the sum exactly, each extended by itself. The
+difference of power and constant is put into the heap as ones.
 
 On Xilinx slices a LUT6_2 takes two products of two nets and one net more, and gives both bits of
 their sum: no product is built alone. Such cells stand in rows, each with the sum of the one before,
@@ -67,11 +68,18 @@ class BitHeapPlan:
         total = self.source.bit_sum().bounds
         found = []
         for number, nets in enumerate(self.outputs):
-            signed = number == 0 and total.signed
+            signed = number == 0 and _frame(self.source.bit_sum())[1]
             half = 1 << (len(nets) - 1)
             bounds = Bounds(-half, half - 1) if signed else Bounds(0, 2 * half - 1)
             found.append(Word(bounds, Bounds(0, 0) if number else total, Sign.PLAIN))
         return tuple(found)
+
+    @property
+    def sites(self) -> int:
+        """Sites of the cells, and bits of the row behind them."""
+        row = self.final_row
+        own = len(self.netlist.luts) if self.lut_inputs else self.netlist.sites
+        return own + (0 if row is None else row.width)
 
     @property
     def passing(self) -> int:
@@ -103,10 +111,9 @@ class _Made:
 def _made(plan: BitHeapPlan) -> _Made:
     """Return the heap's cells."""
     total = plan.source.bit_sum()
-    bounds = total.bounds
-    top = bounds.bits - 1
+    top, signed = _frame(total)
     heap = Heap({}, top=top)
-    constant = (total.constant + (bounds.signed << top)) % (2 << top)
+    constant = total.constant + (signed << top)
     for column in range(top + 1):
         if constant >> column & 1:
             heap.put(column, "1")
@@ -116,7 +123,7 @@ def _made(plan: BitHeapPlan) -> _Made:
         _fill(heap, total)
         compress(heap, lambda column: WORDS if column < top else 1)
     nets = {column: list(found) for column, found in heap.columns.items() if found}
-    if bounds.signed:
+    if signed:
         nets[top] = [inverted(heap, nets.get(top, ["0"])[0])]
     netlist = Netlist(tuple(heap.luts), tuple(heap.chains))
     first = tuple(nets.get(column, ["0"])[0] for column in range(top + 1))
@@ -124,6 +131,14 @@ def _made(plan: BitHeapPlan) -> _Made:
     while rest and rest[-1] == "0":
         rest.pop()
     return _Made(netlist, (first, tuple(rest)) if rest else (first,))
+
+
+def _frame(total: BitSum) -> tuple[int, bool]:
+    """Return the highest column of a heap, and whether it is a sign."""
+    bounds = total.bounds
+    if bounds.low >= 0 and total.constant >= 0:
+        return bounds.bits - 1, False
+    return max(bounds.high, -bounds.low - 1, -total.constant - 1).bit_length(), True
 
 
 def _by_column(total: BitSum, top: int) -> list[tuple[int, list[Term]]]:

@@ -12,6 +12,7 @@ from hw.plan.bitplane import plan_bitplane
 from hw.plan.constant_dot import plan_constant_dot
 from hw.plan.memory import plan_memory
 from hw.plan.serial import SerialCorePlan
+from hw.plan.square import plan_square
 from hw.target import Target
 
 PLANNERS: dict[str, Callable[[Any, Target], SerialCorePlan]] = {
@@ -20,6 +21,7 @@ PLANNERS: dict[str, Callable[[Any, Target], SerialCorePlan]] = {
     "bitmodtile": plan_bitmod_tile,
     "memory": plan_memory,
     "constdot": plan_constant_dot,
+    "square": plan_square,
 }
 """By kind."""
 

@@ -95,16 +95,19 @@ class Terms:
 
 
 def product_terms(
-    terms: Terms, left: Iterable[tuple[str, bool]], right: Iterable[tuple[str, bool]]
+    terms: Terms,
+    left: Iterable[tuple[str, bool]],
+    right: Iterable[tuple[str, bool]],
+    column: int = 0,
 ) -> None:
     """Add the product of two words given as nets, lowest first, and whether each is negative.
 
-    The highest net of a word in two's complement is.
+    The highest net of a word in two's complement is. The product is worth ``2^column``.
     """
     others = list(right)
     for i, (net, minus) in enumerate(left):
         for j, (other, other_minus) in enumerate(others):
-            terms.add(i + j, (net, other), minus != other_minus)
+            terms.add(column + i + j, (net, other), minus != other_minus)
 
 
 def word_nets(name: str, start: int, bits: int, signed: bool) -> list[tuple[str, bool]]:

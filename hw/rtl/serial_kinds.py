@@ -13,11 +13,13 @@ from hw.plan.bitplane import BitPlanePlan
 from hw.plan.constant_dot import ConstantDotPlan
 from hw.plan.memory import MemoryPlan
 from hw.plan.serial import SerialCorePlan
+from hw.plan.square import SquarePlan
 from hw.rtl.bitmod_tile import BitmodTileArray
 from hw.rtl.bitmod_top import Bitmod
 from hw.rtl.bitplane import BitPlaneArray
 from hw.rtl.constant_dot import ConstantDotProduct
 from hw.rtl.memory import BlockMemory
+from hw.rtl.square import SquareAccumulator
 
 BUILDERS: dict[type, Callable[[Any], wiring.Component]] = {
     BitPlanePlan: BitPlaneArray,
@@ -25,6 +27,7 @@ BUILDERS: dict[type, Callable[[Any], wiring.Component]] = {
     BitmodTilePlan: BitmodTileArray,
     MemoryPlan: BlockMemory,
     ConstantDotPlan: ConstantDotProduct,
+    SquarePlan: SquareAccumulator,
 }
 """By type of plan; the component has the ports of the design, ``clk`` and ``rst`` apart."""
 
