@@ -10,10 +10,12 @@ from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts
 from costmodel.lanes import gate_luts
 from costmodel.measured import measured
+from costmodel.rows import CARRY_BITS
 from hw.formats import MinifloatFormat, Specials
 from hw.plan import FloatAccumulatePlan
 
 WIDE_LUT = 6
+LEAST_CARRY_BITS = 3
 RESULT_FRACTIONS = (2, 10, 23)
 """Widths of the fraction for which the choice of the code is measured; others lie between."""
 
@@ -67,7 +69,21 @@ def _choice(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
         getattr(ends[0], name) + share * (getattr(ends[1], name) - getattr(ends[0], name))
         for name in ("lut", "sites", "carry")
     )
+    if target.family == "xilinx":
+        carry = _compare_carries(format, extra)
     return Cost(lut, sites, carry=round(carry))
+
+
+def _compare_carries(format: MinifloatFormat, extra: int) -> int:
+    """Return the CARRY4 of a comparison with the largest code: a LUT of six bits per carry bit.
+
+    What an exponent field of six bits tells needs none, nor do one or two carry bits, nor a format
+    whose largest code is all ones.
+    """
+    if not format.has_specials or format.exponent_bits + extra <= WIDE_LUT:
+        return 0
+    carry_bits = -(-(format.bits - 1 + extra) // WIDE_LUT)
+    return -(-carry_bits // CARRY_BITS) if carry_bits >= LEAST_CARRY_BITS else 0
 
 
 def _choice_by_rule(
