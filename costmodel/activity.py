@@ -26,6 +26,7 @@ from typing import Any
 from costmodel.activity_core import core_toggles, word_density
 from costmodel.activity_planes import Statistics
 from costmodel.energy import constants
+from costmodel.energy_blocks import product_pj
 from costmodel.pipeline import staged
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, Grid, OutputStationaryArray, WeightStationaryArray
@@ -39,7 +40,9 @@ DERIVED = (
 )
 """Nets that plans name; a coefficient that was not fitted is 1."""
 KINDS = ("mac", "dot", "mxdot", "array", "tile")
-STRUCTURES = ("behavioural", "rows", "table", "merged", "compressor")
+BLOCKS = "dsp"
+"""Structure whose products are constants (`costmodel.energy_blocks`): nothing simulates them."""
+STRUCTURES = ("behavioural", "rows", "table", "merged", "compressor", BLOCKS)
 """Structures of products that the formula was fitted to or follows."""
 
 
@@ -54,7 +57,8 @@ class EnergyEstimate:
     parts
         pJ per multiply-accumulate: inputs, each kind of part, clock.
     error_percent
-        Mean absolute error of the toggle energy on designs that were not fitted.
+        Mean absolute error of the toggle energy on designs that were not fitted; None with DSP
+        blocks, which netlists are not simulated with.
     factor, source
         Of the target's constants (`costmodel.energy.Constants`).
     target
@@ -65,7 +69,7 @@ class EnergyEstimate:
     energy_pj_per_mac: float
     energy_pj_per_cycle: float
     parts: dict[str, float]
-    error_percent: float
+    error_percent: float | None
     factor: float
     target: str
     source: str
@@ -161,8 +165,10 @@ def family_of(design: Design) -> str:
     return "compressor" if design.structure == "compressor" else design.kind
 
 
-def error_percent(design: Design, target: Target) -> float:
-    """Return the mean error of designs like this one that were not fitted.
+def error_percent(design: Design, target: Target) -> float | None:
+    """Return the mean error of designs like this one that were not fitted; None with DSP blocks.
+
+    That of dot products stands for arrays and tiles of a kind that was not simulated.
 
     Raises
     ------
@@ -170,10 +176,14 @@ def error_percent(design: Design, target: Target) -> float:
         If none were simulated.
 
     """
-    found = errors().get(target.name, {}).get(family_of(design), {}).get("all")
+    if design.structure == BLOCKS:
+        return None
+    known, family = errors().get(target.name, {}), family_of(design)
+    cores = family.replace("array", "dot").replace("tile", "dot")
+    found = known.get(family, known.get(cores, {})).get("all")
     if found is None:
         raise ValueError(
-            f"the activity formula was judged by no {family_of(design)} on {target.name}: simulate "
+            f"the activity formula was judged by no {family} on {target.name}: simulate "
             f"the netlist instead"
         )
     return float(found["mean"])
@@ -207,6 +217,8 @@ def logic_per_cycle(design: Design, target: Target, statistics: Statistics) -> d
         if factor is None:
             raise ValueError(f"the activity of {target.name} has no coefficient {name}")
         parts[label] = parts.get(label, 0.0) + value * factor * float(getattr(known, kind))
+    if design.structure == BLOCKS:
+        parts["DSP block"] = design.lanes * product_pj(design, target.name)
     return {label: value for label, value in parts.items() if value}
 
 

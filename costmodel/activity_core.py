@@ -142,7 +142,9 @@ def _named(
             found[f"{label}/logic/extra"] = _beside(
                 tally, label, densities, float(costs[label].lut)
             )
-    if "plain/result" in tally.counts:
+    if design.structure == "dsp":
+        found["product/logic/total"] = tally.counts["plain/result"]
+    elif "plain/result" in tally.counts:
         product = costs["product"]
         for name in ("bits", "inner", "result"):
             found[f"product/logic/{name}"] = float(product.lut) * tally.density(f"plain/{name}")

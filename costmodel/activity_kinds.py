@@ -17,6 +17,7 @@ from costmodel.activity_planes import Statistics, Tally
 from costmodel.activity_sums import chain_sums, lanes_of, tree_sums
 from costmodel.cost import Cost
 from hw.design import SCALE_BIAS, Design, OutputStationaryArray
+from hw.formats import MinifloatFormat
 from hw.plan import CorePlan, LanePlan, MergedLanePlan, OperandPlan
 from hw.plan.float_core import FloatCorePlan
 from hw.target import Target
@@ -24,6 +25,8 @@ from hw.target import Target
 RUN = ("unpack", "product", "product and shift", "shifter", "adder row", "merged row", "signs")
 """Parts that run as the plan says."""
 SINGLE_BITS = 32
+ABOVE_FRACTION = 9
+"""Sign and exponent of `fp32`."""
 
 
 def lanes_and_tree(core: FloatCorePlan, given: Statistics) -> Tally | None:
@@ -79,7 +82,7 @@ def rounding_toggles(
 
 
 def sum_density(design: Design, given: Statistics) -> float:
-    """Return the toggles per bit of the running sum as a number of 32 bits."""
+    """Return the toggles per bit of the running sum as `fp32` with the fraction that is kept."""
     sums = _values(design, given)
     taken = np.cumsum(sums, axis=1)
     places = np.where(given.last, np.arange(given.last.shape[1]), -1)
@@ -91,7 +94,17 @@ def sum_density(design: Design, given: Statistics) -> float:
         0,
     )
     words = (taken - before).astype(np.float32).view(np.uint32)
-    return float(np.bitwise_count(words[:, 1:] ^ words[:, :-1]).mean()) / SINGLE_BITS
+    kept = min(ABOVE_FRACTION + _fraction_bits(design), SINGLE_BITS)
+    words >>= np.uint32(SINGLE_BITS - kept)
+    return float(np.bitwise_count(words[:, 1:] ^ words[:, :-1]).mean()) / kept
+
+
+def _fraction_bits(design: Design) -> int:
+    """Return the bits of a sum below its highest."""
+    format = design.accumulator.format
+    if isinstance(format, MinifloatFormat):
+        return format.fraction_bits
+    return design.accumulator.bits - 2
 
 
 def _values(design: Design, given: Statistics) -> NDArray[np.float64]:

@@ -169,9 +169,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         )
     if "energy_nj_per_inference" in found:
         lines.append(f"one inference: {found['energy_nj_per_inference']:.4g} nJ")
-    if "error_percent" in found:
+    if found.get("error_percent") is not None:
         off = found["error_percent"]
         lines.append(f"mean error of the formula on designs not fitted: {off:.1f} %")
+    elif found["estimated"]:
+        lines.append("DSP blocks are a constant within a factor of 4, which nothing here simulates")
     return lines + ([found["saif"]] if "saif" in found else [])
 
 

@@ -130,7 +130,8 @@ def energy_or_reason(design: Design, target: Target) -> dict[str, Any]:
     Returns
     -------
     Plain JSON values: `energy` (`energy_pj_per_mac` under uniform operands, `error_percent` of its
-    toggles, `factor` by which all pJ may be off, `stream`), or `energy_left_out`, the reason.
+    toggles where it is known, `factor` by which all pJ may be off, `stream`), or `energy_left_out`,
+    the reason.
 
     """
     from costmodel.activity import check_covered
@@ -149,7 +150,7 @@ def energy_or_reason(design: Design, target: Target) -> dict[str, Any]:
     return {
         "energy": {
             "energy_pj_per_mac": float(f"{found.energy_pj_per_mac:.4g}"),
-            "error_percent": found.error_percent,
+            **({} if found.error_percent is None else {"error_percent": found.error_percent}),
             "factor": found.factor,
             "stream": "uniform",
         }
