@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -208,3 +209,79 @@ def test_a_sweep_on_a_cluster_writes_the_same_file(local, tmp_path):
     assert main(["sweep", str(spec), "-o", str(tmp_path / "near"), "--workers", "1"]) == 0
     far, near = ((tmp_path / name / "points.csv").read_bytes() for name in ("far", "near"))
     assert far == near
+
+
+GRID = ["--network", "digits_cnn", "--weights", "int2,int4", "--activations", "uint3"]
+LAYERS = ["--network", "digits_cnn", "--formats", "int2×uint2,int4×uint4", "--inputs", "10"]
+COMMANDS = {
+    "recommend": ["recommend", *GRID, "--max-lut", "9000", "-o"],
+    "grid": ["grid", *GRID, "--lanes", "4", "--rows", "1..3", "--columns", "1", "-o"],
+    "sensitivity": ["sensitivity", *LAYERS, "--losses"],
+    "allocate": ["allocate", *LAYERS, "--budget", "memory=20000", "--pairs", "all", "--losses"],
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_all_commands_say_what_they_cannot_reach(name, tmp_path, capsys, monkeypatch):
+    from sweeps.cli import main
+
+    monkeypatch.setattr(Cluster.__init__, "__defaults__", (0.3,))
+    words = [*COMMANDS[name], str(tmp_path / "d")]
+    for more, expected in (
+        (["--dask", DEAD], f"no Dask scheduler answers at {DEAD}"),
+        (["--dask", DEAD, "--workers", "2"], "leave it out with --dask"),
+    ):
+        assert main([*words, *more]) == 2
+        printed = capsys.readouterr()
+        assert expected in printed.err.splitlines()[-1]
+        assert printed.out == ""
+
+
+@pytest.mark.slow
+def test_all_commands_say_the_same_on_a_cluster_in_processes_and_alone(local, tmp_path, capsys):
+    import json
+
+    from sweeps.cli import main
+
+    victims = [local.add_worker(), local.add_worker()]
+    with Cluster(local.address, seconds=60) as cluster:
+        wait_until(lambda: len(cluster._present()) == 2)
+    compared = 0
+    for name, words in COMMANDS.items():
+        found = []
+        for number, more in enumerate(
+            (["--dask", local.address], ["--workers", "2"], ["--workers", "1"])
+        ):
+            assert main([*words, str(tmp_path / f"{name}{number}"), *more, "--json"]) == 0
+            record = json.loads(capsys.readouterr().out)
+            for key in [k for k in record if k.endswith(("seconds", "per_second")) or k == "files"]:
+                del record[key]
+            found.append(record)
+        assert found[0] == found[1] == found[2], name
+        compared += 1
+        if victims[0].poll() is None:
+            victims[0].kill()
+            victims[0].wait()
+    assert compared == 4
+
+
+@pytest.mark.slow
+def test_losses_survive_a_worker_killed_in_the_middle(local, tmp_path):
+    from sweeps.executors import Hands
+    from sweeps.layer_costs import parse_pairs
+    from sweeps.layer_losses import Study, measure
+    from sweeps.loss_tasks import Setting
+
+    victims = [local.add_worker(), local.add_worker()]
+    setting = Setting.of("digits_cnn", "digits", "mse", 400)
+    pairs = parse_pairs(",".join(f"int{w}×uint{a}" for w in range(2, 7) for a in range(2, 7)))
+    with Cluster(local.address, seconds=60) as cluster:
+        wait_until(lambda: len(cluster._present()) == 2)
+        killer = threading.Timer(2.0, victims[0].kill)
+        killer.start()
+        far = measure(Study(setting, pairs, tmp_path / "far", Hands(2, cluster.executor)))
+        killer.join()
+    assert victims[0].wait() != 0
+    near = measure(Study(setting, pairs, tmp_path / "near", Hands(1)))
+    assert far.loss.shape == (3, 25)
+    assert (far.loss == near.loss).all()

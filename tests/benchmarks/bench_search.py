@@ -18,6 +18,7 @@ from sweeps.datasets import load_dataset
 from sweeps.fronts import hypervolume
 from sweeps.inference import Engine
 from sweeps.models import load
+from sweeps.pairwise import Interactions, refined_front
 from sweeps.pareto import non_dominated
 from sweeps.search import annealed, evolved, exhaustive, uniform
 from sweeps.sensitivity import joint_loss, one_layer_losses
@@ -35,6 +36,7 @@ PAIRS = (
 IMAGES = 200
 BUDGETS = (60, 120)
 SEEDS = range(5)
+BUDGETS_OF_FRONT = 24
 
 
 def rows() -> Iterator[Row]:
@@ -74,10 +76,44 @@ def rows() -> Iterator[Row]:
     share = hypervolume(jointly, reference) / whole
     label = f"integer program on sums, {alone.loss.size} evaluations"
     yield Row(label, share, "hypervolume", 1.0, "exact front")
+    yield from pairwise_rows(problem, columns, engine, images, evaluate, (reference, whole))
     ratios = [a.loss / cost[0] for a, cost in zip(added, jointly, strict=True) if cost[0] > 0]
     yield Row("sum of single losses over the joint one", float(np.median(ratios)), "median", 1.0)
     size = float(non_dominated(exact.table).sum())
     yield Row("front of sums, front of joint losses", float(len(added)), "choices", size)
+
+
+def pairwise_rows(problem, columns, engine, images, evaluate, scale) -> Iterator[Row]:
+    """Shares of the pairwise program, with all interactions at hand and with few measured."""
+    reference, whole = scale
+    names = problem.formats
+
+    def both(pairs) -> list[float]:
+        found = []
+        for cells in pairs:
+            units = [None] * len(problem.layers)
+            for layer, number in cells:
+                units[layer] = columns[number][layer]
+            found.append(joint_loss(engine, units, images))
+        return found
+
+    for among, most in (("adjacent", None), ("all", 36), ("all", None)):
+        known = Interactions(problem, both, among, most)
+        front = refined_front(known, "sites", BUDGETS_OF_FRONT)
+        chosen = [tuple(names.index(n) for n in one.allocation.formats) for one in front]
+        jointly = [evaluate(choice) for choice in chosen]
+        share = hypervolume(jointly, reference) / whole
+        count = problem.loss.size + len(known.values)
+        label = f"program with pairs, {among}, {count} evaluations"
+        yield Row(label, share, "hypervolume", 1.0, "exact front")
+        ratios = [
+            one.allocation.loss / cost[0]
+            for one, cost in zip(front, jointly, strict=True)
+            if cost[0] > 0
+        ]
+        yield Row(
+            f"its prediction over the joint loss, {among}", float(np.median(ratios)), "median", 1.0
+        )
 
 
 def _sites(unit) -> float:
