@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,11 @@ class Entry:
     def scheme(self) -> Scheme:
         """How scales are shared."""
         return Scheme() if self.methods == (OWN,) else parse_scheme(self.methods[0])
+
+    @property
+    def key(self) -> Hashable:
+        """What no other entry of a sweep has: pair, accumulator, and what shares scales."""
+        return self.weight, self.activation, self.accumulator, self.scheme.sharing
 
     @property
     def design(self) -> Design | None:
@@ -126,14 +132,15 @@ class Sweep:
         names = [
             f"exact:{terms}" if name == NETWORK_ACCUMULATOR else name for name in self.accumulators
         ]
-        found = dict.fromkeys(
-            entry
-            for name in names
-            for shared in self._shared()
-            for weight, activation in self.pairs
-            for entry in self._entries(weight, activation, shared, name, terms)
+        found: dict[Hashable, Entry] = {}
+        for name in names:
+            for shared in self._shared():
+                for weight, activation in self.pairs:
+                    for entry in self._entries(weight, activation, shared, name, terms):
+                        found.setdefault(entry.key, entry)
+        entries = tuple(
+            e for e in found.values() if all(c.allows(_measured(e)) for c in self.constraints)
         )
-        entries = tuple(e for e in found if all(c.allows(_measured(e)) for c in self.constraints))
         if not entries:
             raise ValueError(f"{self.name}: the constraints in `where` leave no design")
         return entries
