@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     from hw.accumulators import Accumulator
-    from hw.design import Design, DotProduct, Mac, OutputStationaryArray
+    from hw.design import (
+        Design,
+        DotProduct,
+        Mac,
+        OutputStationaryArray,
+        WeightStationaryArray,
+    )
     from hw.errors import MissingTool
     from hw.formats import Format, Overflow, Rounding, Special, Stochastic, parse
     from hw.formats.block import BlockFormat
@@ -45,6 +51,7 @@ __all__ = [
     "Rounding",
     "Special",
     "Stochastic",
+    "WeightStationaryArray",
     "build",
     "cast",
     "decode",
@@ -61,9 +68,10 @@ __all__ = [
 ]
 
 _FORMATS = ("Format", "Overflow", "Rounding", "Special", "Stochastic", "parse")
+_DESIGNS = ("Design", "DotProduct", "Mac", "OutputStationaryArray", "WeightStationaryArray")
 _HOMES = {
     **dict.fromkeys(_FORMATS, "hw.formats"),
-    **dict.fromkeys(("Design", "DotProduct", "Mac", "OutputStationaryArray"), "hw.design"),
+    **dict.fromkeys(_DESIGNS, "hw.design"),
     **dict.fromkeys(("BlockTensor", "MixtureTensor"), "sim.golden"),
     **dict.fromkeys(("Coded", "load_npz", "save_npz"), "sweeps.tensors"),
     **dict.fromkeys(("emit", "estimate", "simulate", "synthesize"), "sweeps.workflow"),

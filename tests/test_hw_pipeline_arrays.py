@@ -4,11 +4,12 @@ import re
 from dataclasses import replace
 
 import pytest
+from amaranth.sim import Simulator
 
 from costmodel.pipeline import staged
 from hw.design import from_record
 from hw.plan import plan
-from hw.rtl import emit
+from hw.rtl import build, emit
 from hw.rtl.emit import stages_for_clock
 from hw.synthesis import synthesize
 from hw.target import load
@@ -139,6 +140,32 @@ def test_more_stages_make_shorter_paths():
     ]
     assert paths == sorted(paths, reverse=True)
     assert paths[0] > 1.3 * paths[2]
+
+
+@pytest.mark.parametrize("beats", [4, 5, 6, 7])
+def test_tiles_whose_sums_stay_follow_without_a_bubble(beats):
+    """From 2·rows + columns − 1 beats on; shorter ones wait for the results of the one before."""
+    record = {"weight": "int2", "rows": 2, "columns": 3, "structure": "rows"}
+    array = build(plan(*made(record, "ecp5")))
+    waits = 0
+
+    async def feed(ctx):
+        nonlocal waits
+        ctx.set(array.results.ready, 1)
+        ctx.set(array.operands.valid, 1)
+        beat = 0
+        while beat < 5 * beats:
+            ctx.set(array.operands.p.last, beat % beats == beats - 1)
+            ready = ctx.get(array.operands.ready)
+            await ctx.tick()
+            beat += ready
+            waits += not ready
+
+    simulator = Simulator(array)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(feed)
+    simulator.run()
+    assert waits == 4 * max(2 * 2 + 3 - 1 - beats, 0)
 
 
 @pytest.mark.slow

@@ -47,7 +47,8 @@ class SystolicArray(wiring.Component):
 
     Streams: `operands` (one k per beat, `last` on the last k of a tile) and `results` (one row per
     beat, row 0 first, `last` on the last row). Operands are accepted every cycle; the last beat
-    of a tile waits while the results of the tile before have not all left. The first result is
+    of a tile waits while the results of the tile before have not all left: never, if they are taken
+    at once and tiles have ``2·rows + columns - 1`` beats (and one per stage). The first result is
     valid ``rows + columns - 1`` cycles after the last operands were accepted, and as many more as
     there are pipeline stages. Synchronous reset empties it.
     """
