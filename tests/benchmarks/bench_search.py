@@ -97,7 +97,7 @@ def pairwise_rows(problem, columns, engine, images, evaluate, scale) -> Iterator
             found.append(joint_loss(engine, units, images))
         return found
 
-    for among, most in (("adjacent", None), ("all", 36), ("all", None)):
+    for among, most in (("adjacent", None), ("all", 12), ("all", None)):
         known = Interactions(problem, both, among, most)
         front = refined_front(known, "sites", BUDGETS_OF_FRONT)
         chosen = [tuple(names.index(n) for n in one.allocation.formats) for one in front]
