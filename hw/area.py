@@ -49,7 +49,12 @@ _KINDS = (
         ),
     ),
     ("dsp", re.compile(r"DSP48\w*|MULT18X18[CD]|ALU54[ABD]|SB_MAC16|MULT(9X9|18X18|36X36)")),
-    ("bram", re.compile(r"RAMB\w+|URAM288|DP16KD|PDPW16KD|SB_RAM40_4K\w*|SB_SPRAM256KA")),
+    (
+        "bram",
+        re.compile(
+            r"RAMB\w+|URAM288|DP16KD|PDPW16KD|SB_RAM40_4K\w*|SB_SPRAM256KA|(SP|SDP|DP)X?9?B"
+        ),
+    ),
     ("lutram", re.compile(r"RAM\d+\w*|SRL\w+|TRELLIS_DPR16X4")),
 )
 _LUTRAM_SITES = {

@@ -61,6 +61,8 @@ BLOCKS: dict[str, tuple[Block, ...]] = {
     "ecp5": (Block("DP16KD", 1, _shapes(1 << 14, 36)),),
     # Lattice FPGA-TN-02002: 4 kbit EBR, 16 bits at most.
     "ice40": (Block("SB_RAM40_4K", 1, ((2, 2048), (4, 1024), (8, 512), (16, 256))),),
+    # Gowin UG285: 18 kbit BSRAM, semi-dual port: SDPB, or SDPX9B with a ninth bit per byte.
+    "gowin": (Block("BSRAM", 1, _shapes(1 << 14, 36)),),
 }
 """Blocks of each target, smallest first."""
 
