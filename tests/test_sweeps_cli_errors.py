@@ -74,7 +74,7 @@ def fails(capsys):
         ("generate --weight int8", "needs its kind"),
         (
             "generate adder --weight int8",
-            "memory, not 'adder'",
+            "square, not 'adder'",
         ),
         ("generate mac --weight int8 --activation floaty", "unknown format 'floaty'"),
         ("generate mac --weight int32", "at most 16 bits, int32 has 32"),
