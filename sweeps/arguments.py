@@ -42,8 +42,8 @@ _DESIGN_EPILOG = (
 SIGN_KINDS = ("binary", "ternary")
 """Words for a kind that mean a dot product with weights of this format."""
 _KIND_HELP = (
-    "mac, dot, array, tile, bitplane, constdot or square; binary or ternary: a dot product with such weights, and "
-    "such activations too unless --activation says otherwise"
+    "mac, dot, array, tile, bitplane, constdot or square; binary or ternary: a dot product with "
+    "such weights, and such activations too unless --activation says otherwise"
 )
 
 
