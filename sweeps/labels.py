@@ -28,6 +28,8 @@ _COST_LINE = 3.0
 _COST_MARKER = 3.0
 _COST_RIVAL = 30.0
 """For being as near to another labelled point as to the own one."""
+_APART = 9.0
+"""So much farther, in points, another labelled point is to be that a label may be no rival's."""
 
 _COST_PER_POINT = 0.3
 
@@ -189,7 +191,7 @@ def _cost_alone(
     cost = _COST_PER_POINT * own + (0.0 if box.within(frame) else _COST_LABEL)
     cost += _COST_LINE * box.count(lines) + _COST_MARKER * box.count(points)
     rivals = box.distance(np.delete(anchors, number, axis=0)) / unit
-    return float(cost + _COST_RIVAL * np.clip((own + 4 - rivals) / 4, 0, 1).sum())
+    return float(cost + _COST_RIVAL * np.clip((own + _APART - rivals) / _APART, 0, 1).sum())
 
 
 def _cost_among(label: Label, box: Box, others: Sequence[tuple[Box, Label]]) -> float:

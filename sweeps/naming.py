@@ -38,6 +38,7 @@ def name_points(
     """
     named = sorted(best, key=lambda point: point.loss)[: sizes.most_labels]
     finite = _all_finite(points)
+    written = list(axes.texts)
     texts = [
         axes.annotate(
             _short(point, finite),
@@ -71,6 +72,7 @@ def name_points(
     drawn = np.concatenate([_samples(axes, line, 3 * unit) for line in lines])
     solid = [to_pixels(marks), _discs(to_pixels(heavy), radius + unit)]
     solid += [_discs(to_pixels(measured), radius / 2 + unit)] if measured else []
+    solid += [_filled(text.get_window_extent(), 3 * unit) for text in written]
     boxes = place_labels(labels, frame, np.concatenate(solid), drawn, unit)
     to_data = axes.transData.inverted().transform
     for label, box, text in zip(labels, boxes, texts, strict=True):
@@ -93,6 +95,13 @@ def _discs(centres: Any, radius: float) -> Any:
     ring = np.column_stack([np.cos(angles), np.sin(angles)])
     shape = np.concatenate([[[0, 0]], ring * radius / 2, ring * radius])
     return (np.asarray(centres)[:, None] + shape).reshape(-1, 2)
+
+
+def _filled(box: Any, step: float) -> Any:
+    """Places that fill a rectangle."""
+    across = np.arange(box.x0, box.x1 + step, step)
+    upwards = np.arange(box.y0, box.y1 + step, step)
+    return np.stack(np.meshgrid(across, upwards), axis=-1).reshape(-1, 2)
 
 
 def _samples(axes: Axes, line: Line2D, step: float) -> Any:

@@ -170,7 +170,7 @@ def _crowd(axes: Axes, points: Sequence[Point], sizes: Layout) -> None:
 
 
 def _baseline(axes: Axes, point: Point, sizes: Layout) -> None:
-    """The float network: a dashed line, and its interval as a bar at the right edge."""
+    """The float network: a dashed line, named where no front comes; its interval at the right."""
     value, metric = point.float_value, point.judged
     axes.axhline(value, color=GREY, linewidth=0.8, linestyle=(0, (4, 2)), zorder=1.5)
     low, high = point.float_interval
@@ -181,11 +181,11 @@ def _baseline(axes: Axes, point: Point, sizes: Layout) -> None:
         axes.plot([1.006, 1.018], [end] * 2, transform=bar, **style)
     axes.annotate(
         f"float64 {metric.text(value)}{metric.unit}",
-        (1, value),
+        (0, value),
         xycoords=("axes fraction", "data"),
-        xytext=(-2, 2),
+        xytext=(3, 2),
         textcoords="offset points",
-        ha="right",
+        ha="left",
         va="bottom",
         fontsize=sizes.small,
         color=GREY,

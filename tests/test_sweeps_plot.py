@@ -292,3 +292,25 @@ def test_objectives_are_columns_of_numbers():
         front_numbers(POINTS, ("weight", "sites_per_lane"))
     with pytest.raises(ValueError, match="has NaN"):
         front_numbers(POINTS, ("error_percent", "sites_measured"))
+
+
+def test_a_name_between_two_points_is_plainly_of_one():
+    """A staircase of points a text's height apart, as where two formats are all but equal."""
+    steps = [(100 + 27 * n, 60 + 8 * n) for n in range(6)]
+    labels = [Label(x, y, 4, 46, 10) for x, y in steps]
+    points = np.array(steps, dtype=float)
+    boxes = place_labels(labels, Box(0, 0, 400, 200), points, points)
+    for number, box in enumerate(boxes):
+        apart = box.distance(points)
+        assert np.delete(apart, number).min() > apart[number] + 4
+
+
+def test_the_float_network_is_named_where_no_front_and_no_name_comes():
+    figure = draw(sweep())
+    (axes,) = figure.axes
+    (name,) = [text for text in axes.texts if text.get_text().startswith("float64")]
+    box = name.get_window_extent()
+    assert box.x0 < axes.get_window_extent().x0 + 20
+    others = [text for text in axes.texts if text is not name]
+    assert len(others) > 3
+    assert not any(box.overlaps(text.get_window_extent()) for text in others)
