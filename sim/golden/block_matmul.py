@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from hw.formats import MinifloatFormat, Specials
 from sim.golden.bounds import FLOAT32_BITS, FLOAT32_RANGE, FLOAT64_BITS
 from sim.golden.float_grid import REACH, rounded
-from sim.golden.odd import odd_sum
+from sim.golden.odd import odd_sum, odd_sum_of_two
 
 Values = NDArray[np.float64]
 Floats = NDArray[Any]
 
 SINGLE = MinifloatFormat(8, 23, Specials.IEEE)
-STATE_BYTES = 1 << 19
+STATE_BYTES = 1 << 20
 _TIE_MASK, _TIE = (1 << 29) - 1, 1 << 28
 """The bits of a float64 that float32 has not, and what they are half-way between two of it."""
 _DEEP = -149 - 20
@@ -136,26 +136,33 @@ def _rows(work: _Work, left: Floats, right: Floats) -> Floats:
         elif work.deep:
             state = rounded(odd_sum([state, *_products(a, b)]), work.accumulator)
         else:
-            state = _single_step(work, state, a, b)
+            state = _exact_step(state, a, b) if work.exact else _wide_step(state, a, b)
     return state
 
 
-def _single_step(work: _Work, state: Values, left: Values, right: Values) -> Values:
-    """One step of an fp32 accumulator; sums too near a tie for float64 are done from products."""
+def _exact_step(state: Values, left: Values, right: Values) -> Values:
+    """One step of an fp32 accumulator where float64 holds the sum of a block."""
+    block = left @ right
+    total = state + block
+    result = total.astype(np.float32).astype(np.float64)
+    # One rounding so far: it matters only where it made a tie out of something else.
+    ties = (total.view(np.int64) & _TIE_MASK) == _TIE
+    if ties.any():
+        result[ties] = rounded(odd_sum_of_two(state[ties], block[ties]), SINGLE)
+    return result
+
+
+def _wide_step(state: Values, left: Values, right: Values) -> Values:
+    """One step of an fp32 accumulator; sums that float64 leaves open are done from products."""
     total = left @ right
     total += state
-    if work.exact:
-        # One rounding so far: it matters only where it made a tie out of something else.
-        result = total.astype(np.float32).astype(np.float64)
-        open_ = (total.view(np.int64) & _TIE_MASK) == _TIE
-    else:
-        # BLAS rounds every partial sum: by less than this, whatever its order.
-        terms = left.shape[-1] + 1
-        peaks = np.abs(left).max(axis=-1)[..., :, None] * np.abs(right).max(axis=-2)[..., None, :]
-        slack = (peaks * terms + np.abs(state)) * (terms * 2.0**-52)
-        result = (total - slack).astype(np.float32).astype(np.float64)
-        high = (total + slack).astype(np.float32).astype(np.float64)
-        open_ = result != high
+    # BLAS rounds every partial sum: by less than this, whatever its order.
+    terms = left.shape[-1] + 1
+    peaks = np.abs(left).max(axis=-1)[..., :, None] * np.abs(right).max(axis=-2)[..., None, :]
+    slack = (peaks * terms + np.abs(state)) * (terms * 2.0**-52)
+    result = (total - slack).astype(np.float32).astype(np.float64)
+    high = (total + slack).astype(np.float32).astype(np.float64)
+    open_ = result != high
     if open_.any():
         place = np.nonzero(open_)
         rows, columns = left[place[:-1]], right.swapaxes(-1, -2)
