@@ -17,6 +17,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from costmodel.activity import EnergyEstimate, Statistics
     from hw.design import Design
     from hw.target import Target
@@ -128,11 +130,16 @@ def constants(target: str) -> Constants:
     return Constants(**{name: record[name] for name in Constants.__slots__})
 
 
-def estimate(design: Design, target: Target, statistics: Statistics) -> EnergyEstimate:
+def estimate(
+    design: Design,
+    target: Target,
+    statistics: Statistics,
+    chains: Mapping[int, int] | None = None,
+) -> EnergyEstimate:
     """Return the energy of a design by formula; see `costmodel.activity.estimate`."""
     from costmodel import activity
 
-    return activity.estimate(design, target, statistics)
+    return activity.estimate(design, target, statistics, chains)
 
 
 def toggle_energy_pj(rates: Rates, target: str) -> float:

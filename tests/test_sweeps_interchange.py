@@ -115,14 +115,15 @@ WORDS = ["estimate", "mac", "--weight", "int4", "--structure", "rows"]
 
 def test_the_command_prints_each_format(capsys):
     assert main([*WORDS, "--format", "json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert "energy" not in found
-    for target, known in (("xcup", True), ("ice40", False)):
-        design = from_record(found["design"])
-        given = workflow.estimate(design, target, energy=True)
+    assert "energy" not in json.loads(capsys.readouterr().out)
+    packed = ["estimate", "tile", "--weight", "int4", "--lanes", "8", "--structure", "packed"]
+    for words, known in ((WORDS, True), (packed, False)):
+        assert main([*words, "--format", "json"]) == 0
+        design = from_record(json.loads(capsys.readouterr().out)["design"])
+        given = workflow.estimate(design, "xcup", energy=True)
         assert ("energy" in given, "energy_left_out" in given) == (known, not known)
         for name in ("csv", "accelergy", "zigzag"):
-            assert main([*WORDS, "--target", target, "--format", name]) == 0
+            assert main([*words, "--format", name]) == 0
             printed = capsys.readouterr()
             assert printed.out == document(given, name)
             note = missing_energy(given, name)
