@@ -335,7 +335,6 @@ def test_goals(spec, per_block):
         (("e3m2fn", "e3m2fn", 2, 2, 4), XCUP, {}, "do not fit"),
         (("int4", "int4", 2, 2, 4), load("ecp5"), {}, "ecp5 does not have"),
         (("int4", "int4", 2, 2, 4), XCUP.portable(), {}, "must not use"),
-        (("int4", "int4", 2, 2, 4), XCUP, {"pipeline": 2}, "pipeline is 0, not 2"),
         (("e5m2", "int2", 1, 2, 4), XCUP, {}, "specials ignore"),
         (("int4", "int4", 2, 2, 4), XCUP, {"accumulator": "window:16"}, "not window:16"),
     ],
