@@ -160,7 +160,8 @@ def draw_front(
         upper.set_xlabel(UNITS.get(cost, cost), fontsize=9)
         upper.set_title(title, fontsize=10)
         _allocations(lower, layers, formats, front, [one.totals[cost] for one in front])
-        lower.set_xlabel(f"{cost} of the front's allocations, cheapest first", fontsize=9)
+        name = UNITS.get(cost, cost)
+        lower.set_xlabel(f"{name} of the front's allocations, cheapest first", fontsize=9)
         handles = [
             Rectangle((0, 0), 1, 1, color=_colour(number, len(formats)))
             for number in range(len(formats))
@@ -198,7 +199,7 @@ def _allocations(
     axes.set_yticks(range(len(layers)), layers, fontsize=8)
     step = -(-len(front) // 7)
     ticks = range(0, len(front), step)
-    axes.set_xticks(ticks, [f"{costs[n]:.3g}" for n in ticks], fontsize=8)
+    axes.set_xticks(ticks, [f"{costs[n]:.4g}" for n in ticks], fontsize=8)
 
 
 def _colour(number: int, count: int) -> Any:
