@@ -106,9 +106,9 @@ def test_what_is_covered_comes_plain():
     ("axes", "column", "words"),
     [
         (
-            {"structures": ("dsp",), "weights": ("int8",), "activations": ("int8",)},
+            {"structures": ("baugh-wooley",), "weights": ("int6",), "activations": ("int6",)},
             "energy",
-            "not structure dsp",
+            "not structure baugh-wooley",
         ),
         (
             {"structures": ("dsp",), "weights": ("int8",), "targets": ("ice40",)},
