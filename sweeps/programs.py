@@ -9,7 +9,11 @@ branching); a lone term is bounded by three inequalities.
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING
@@ -103,13 +107,14 @@ def solve(
     ]
     objective = np.array(values)
     scale = float(np.abs(objective).max(initial=0.0)) or 1.0
-    found = milp(
-        objective / scale,
-        constraints=[rows.constraint(len(objective))],
-        integrality=np.r_[np.ones(len(place)), np.zeros(len(objective) - len(place))],
-        bounds=Bounds(0, 1),
-        options={"mip_rel_gap": 0.0, "time_limit": seconds},
-    )
+    with _quiet():
+        found = milp(
+            objective / scale,
+            constraints=[rows.constraint(len(objective))],
+            integrality=np.r_[np.ones(len(place)), np.zeros(len(objective) - len(place))],
+            bounds=Bounds(0, 1),
+            options={"mip_rel_gap": 0.0, "time_limit": seconds},
+        )
     if found.x is None:
         wanted = ", ".join(f"{name} ≤ {budget:g}" for name, budget in budgets.items())
         why = "in the time given" if found.status == 1 else f"together: {nearest(problem, budgets)}"
@@ -119,6 +124,22 @@ def solve(
         shares[cell] = found.x[number]
     gap = max(float(found.fun - found.mip_dual_bound) * scale, 0.0) if found.status == 1 else 0.0
     return shares.argmax(axis=1).tolist(), gap
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what HiGHS prints of its own accord (a line per repaired solution) from our output."""
+    flush = ctypes.CDLL(None).fflush
+    sys.stdout.flush()
+    kept, nothing = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    try:
+        yield
+    finally:
+        flush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _places(allowed: list[list[int]]) -> dict[Cell, int]:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import os
 
 import numpy as np
 import pytest
@@ -182,3 +183,13 @@ def test_unknown_costs_and_long_fronts_are_refused():
         exact_front(p, "lut", limit=10)
     with pytest.raises(ValueError, match="with pairs"):
         exact_front(problem(0, pairs=1), "lut")
+
+
+def test_the_solver_says_nothing(capfd):
+    from sweeps import programs
+
+    with programs._quiet():
+        os.write(1, b"chatter")
+    os.write(1, b"ours")
+    assert allocate(problem(0), {}).formats
+    assert capfd.readouterr().out == "ours"
