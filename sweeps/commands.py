@@ -191,8 +191,8 @@ def _choice_text(choice: dict[str, Any]) -> str:
     from sweeps.commands_sweep import table
 
     first = choice["candidates"][0]
-    names = ("lut", "sites", "ff", "dsp", "path_ns", "energy_pj_per_mac")
-    names = tuple(name for name in names if first[name] is not None)
+    known = ("lut", "sites", "ff", "dsp", "path_ns", "energy_pj_per_mac")
+    names = [name for name in known if first[name] is not None]
     titles = {**_TITLES, "path_ns": "path ns", "energy_pj_per_mac": "pJ per MAC"}
     rows = [("structure", *(titles[name] for name in names), "counts")]
     for candidate in choice["candidates"]:
