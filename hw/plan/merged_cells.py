@@ -199,7 +199,9 @@ class LaneBuilder(CellBuilder):
             for second in (0, 1):
                 output = f"x{self.placement.word_bits + 2 * number + second}"
                 first, other = (low, high) if second else (high, low)
-                self.luts.append(selected(output, first, other, upper))
+                chosen = selected(output, first, other, upper)
+                self.luts.append(chosen)
+                read |= {index for index in pair if f"x{index}" in chosen.inputs}
             for index, lut in zip(pair, (low, high), strict=True):
                 if index not in read:
                     self.luts.remove(lut)
