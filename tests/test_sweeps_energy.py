@@ -9,8 +9,19 @@ import pytest
 
 from costmodel import activity, energy
 from costmodel.activity_core import core_toggles
-from costmodel.activity_planes import Statistics, looked_up, plane_of, planes_of, values_of
+from costmodel.activity_lanes import lane_addend
+from costmodel.activity_planes import (
+    Statistics,
+    Tally,
+    looked_up,
+    plane_of,
+    planes_of,
+    values_of,
+)
+from costmodel.activity_sums import accumulated, chain_sums, lanes_of, tree_sums
 from hw.design import from_record
+from hw.formats import Special
+from hw.plan import LanePlan, plan
 from hw.target import load
 from sim.netlist_saif import activities, read_saif, saif
 from sweeps import activity as measured
@@ -319,3 +330,41 @@ def test_planes_hold_words():
     sample = Statistics.of(*np.zeros((2, 4, 65, 1), np.uint16), np.zeros((4, 65), bool))
     wanted = np.bitwise_count((words[:, 1:] ^ words[:, :-1]) & 0xFFF).mean()
     assert sample.scope().toggles(planes) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_running_sums_of_planes_are_those_of_integers(target):
+    """Words of every judged design's plan, against products of what its codes mean."""
+    designs, checked = draw(target, JUDGED), 0
+    for design in designs:
+        core = plan(design, load(target)).core
+        given = statistics_of(design, operand_stream(design, "gaussian", streams=2))
+        addend, _ = lane_addend(core.lane, given)
+        tally, words = Tally(given.scope()), lanes_of(addend, given)
+        if core.chain is not None:
+            words = chain_sums(tally, core.chain, words)
+        if core.chain is not None or isinstance(core.lane, LanePlan):
+            words = tree_sums(tally, core.tree, words)
+        sums = accumulated(tally, core.accumulate, words, given)
+        bits = values_of(sums[: design.accumulator_bits], given.last.size)
+        steps = step_sums(design, given)
+        total = 0
+        for t in range(65):
+            total += steps[t]
+            shown = sum(int(bit) << place for place, bit in enumerate(bits[:, t]))
+            assert shown == total % (1 << design.accumulator_bits), design.slug
+            total *= not given.last[0, t]
+            checked += 1
+    assert checked == 65 * len(designs)
+
+
+def step_sums(design, given):
+    """Return the sum of each step's products as integers, of the first stream."""
+    integers = []
+    for format, codes in ((design.weight, given.weights), (design.activation, given.activations)):
+        special = [isinstance(format.special(c), Special) for c in range(1 << format.bits)]
+        known = [0 if s else format.integer(c) for c, s in enumerate(special)]
+        integers.append([[known[code] for code in lane[0]] for lane in codes])
+    return [
+        sum(w[t] * a[t] for w, a in zip(*integers, strict=True)) for t in range(len(given.last[0]))
+    ]
