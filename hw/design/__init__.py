@@ -16,7 +16,6 @@ from hw.design.base import (
     SCALE_NAN,
     SPECIALS_POLICIES,
     STRUCTURES,
-    UNDRAWN_STRUCTURES,
     Design,
 )
 from hw.design.bitmod import BitmodPe
@@ -60,7 +59,6 @@ __all__ = [
     "SCALE_NAN",
     "SPECIALS_POLICIES",
     "STRUCTURES",
-    "UNDRAWN_STRUCTURES",
     "BitPlane",
     "BitmodPe",
     "BitmodTile",

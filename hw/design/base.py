@@ -27,9 +27,6 @@ STRUCTURES = (
 )
 DSP_STRUCTURES = ("dsp", "packed")
 """Structures that use DSP blocks; they are never chosen unasked."""
-UNDRAWN_STRUCTURES = (*DSP_STRUCTURES, "baugh-wooley")
-"""Structures that designs drawn at random for the models of energy do not have: these draws are
-older than heaps of bits."""
 SPECIALS_POLICIES = ("flag", "ignore")
 DEFAULT_ACCUMULATOR = Accumulator.exact()
 MAXIMUM_LANES = 1024
