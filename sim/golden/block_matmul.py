@@ -144,7 +144,7 @@ def _exact_step(state: Values, left: Values, right: Values) -> Values:
     """One step of an fp32 accumulator where float64 holds the sum of a block."""
     block = left @ right
     total = state + block
-    result = total.astype(np.float32).astype(np.float64)
+    result: Values = total.astype(np.float32).astype(np.float64)
     # One rounding so far: it matters only where it made a tie out of something else.
     ties = (total.view(np.int64) & _TIE_MASK) == _TIE
     if ties.any():
@@ -160,7 +160,7 @@ def _wide_step(state: Values, left: Values, right: Values) -> Values:
     terms = left.shape[-1] + 1
     peaks = np.abs(left).max(axis=-1)[..., :, None] * np.abs(right).max(axis=-2)[..., None, :]
     slack = (peaks * terms + np.abs(state)) * (terms * 2.0**-52)
-    result = (total - slack).astype(np.float32).astype(np.float64)
+    result: Values = (total - slack).astype(np.float32).astype(np.float64)
     high = (total + slack).astype(np.float32).astype(np.float64)
     open_ = result != high
     if open_.any():
