@@ -28,6 +28,7 @@ from costmodel.activity_planes import Statistics
 from costmodel.energy import constants
 from costmodel.energy_blocks import product_pj
 from costmodel.pipeline import staged
+from costmodel.records import read
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, Grid, OutputStationaryArray, WeightStationaryArray
 from hw.target import Target
@@ -192,11 +193,7 @@ def error_percent(design: Design, target: Target) -> float | None:
 @cache
 def errors() -> dict[str, Any]:
     """Return the errors on designs not fitted by target, family and stream (`sweeps.activity`)."""
-    import yaml
-
-    text = (files("costmodel") / "data" / "activity_errors.yaml").read_text(encoding="utf-8")
-    found: dict[str, Any] = yaml.safe_load(text)
-    return found
+    return read("activity_errors")
 
 
 def logic_per_cycle(design: Design, target: Target, statistics: Statistics) -> dict[str, float]:
@@ -283,10 +280,7 @@ def coefficients(target: str) -> dict[str, Any]:
         If the target has none.
 
     """
-    import yaml
-
-    file = files("costmodel") / "data" / f"activity_{TAKEN_OVER.get(target, target)}.yaml"
-    if not file.is_file():
+    name = f"activity_{TAKEN_OVER.get(target, target)}"
+    if not (files("costmodel") / "data" / f"{name}.yaml").is_file():
         raise ValueError(f"the activity formula has no coefficients of the target {target!r}")
-    found: dict[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return found
+    return read(name)

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+
+from costmodel.records import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,10 +119,7 @@ def constants(target: str) -> Constants:
         If the target has none, or one of them is missing.
 
     """
-    import yaml
-
-    text = (files("costmodel") / "data" / "energy.yaml").read_text(encoding="utf-8")
-    record = yaml.safe_load(text).get(target)
+    record = shipped("energy").get(target)
     if record is None:
         raise ValueError(f"the cost model has no energy constants of the target {target!r}")
     missing = [name for name in Constants.__slots__ if record.get(name) is None]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
+from costmodel.records import shipped
 from hw.design import Design
 
 
@@ -42,10 +42,7 @@ def block(target: str) -> Block:
         If it has none.
 
     """
-    import yaml
-
-    text = (files("costmodel") / "data" / "energy_blocks.yaml").read_text(encoding="utf-8")
-    record = yaml.safe_load(text).get(target)
+    record = shipped("energy_blocks").get(target)
     if record is None:
         raise ValueError(f"the cost model has no energy of the DSP blocks of {target!r}")
     return Block(**record)
