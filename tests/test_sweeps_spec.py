@@ -135,7 +135,8 @@ def test_ranges_and_lists_of_numbers():
         ("target: [xcup, xcup]", "my.yaml:6: target names something twice"),
         (
             "scales: [mak]",
-            "my.yaml:6: scales[0] is wrong: … max, mse, percentile:P, not 'mak'; did you mean 'max'?",
+            "my.yaml:6: scales[0] is wrong: … max, mse, percentile:P, not 'mak'; "
+            "did you mean 'max'?",
         ),
         ("scales: []", "my.yaml:6: scales must be a list of names, not an empty one"),
         ("scales: percentile:0", "my.yaml:6: scales is wrong: a percentile is … , not '0'"),
@@ -183,7 +184,10 @@ def test_errors_name_the_line_the_key_path_and_the_nearest(line, expected):
         ("{family: integer, bits: 4}", "weights[0].family must be one of integers, minifloats"),
         ("{family: blocks, names: [int4]}", "weights[0].names[0] is int4, a format of single"),
         ("{family: blocks, bits: 4}", "weights[0].bits is no key here"),
-        ("{family: blocks, names: [mxfp5]}", "weights[0].names[0] is wrong: unknown format 'mxfp5'"),
+        (
+            "{family: blocks, names: [mxfp5]}",
+            "weights[0].names[0] is wrong: unknown format 'mxfp5'",
+        ),
         ("{family: integers}", "weights[0] lacks the key 'bits'"),
         ("{family: integers, bits: 1}", "weights[0].bits must be a whole number in 2..16, not 1"),
         ("{family: integers, bits: 8..2}", "weights[0].bits must be a rising range in 2..16"),

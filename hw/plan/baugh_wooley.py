@@ -49,8 +49,8 @@ class BitProducts(HeapSource):
         terms = Terms()
         sides = (("w", self.weight), ("a", self.activation))
         for lane in range(self.lanes):
-            words = [word_nets(n, lane * f.bits, f.bits, f.signed) for n, f in sides]
-            product_terms(terms, *words)
+            left, right = (word_nets(n, lane * f.bits, f.bits, f.signed) for n, f in sides)
+            product_terms(terms, left, right)
         return terms.done(self.bounds)
 
     @property
