@@ -40,6 +40,8 @@ PLAIN_VERSION = 1
 TRIED = 100
 SIGNS = ("binary", "ternary")
 PACKED = "packed"
+PACKED_TARGETS = ("xcup", "xc7")
+"""Where packed tiles are drawn in these versions."""
 PACKABLE = {"kind": "tile", "weight": "int4", "rows": 2, "columns": 2, "lanes": 4}
 
 
@@ -125,7 +127,7 @@ def _one(source: random.Random, target: Target, known: Mapping[str, Any]) -> Dra
     tiled = kind == BroadcastTile.kind
     asked = chosen(source, known["tile_structures" if tiled else "structures"])
     place = target.portable() if source.random() < known["plain"] else target
-    if asked == PACKED and not can_pack_at_all(place):
+    if asked == PACKED and not (place.name in PACKED_TARGETS and can_pack_at_all(place)):
         return None
     for _ in range(TRIED):
         try:
@@ -173,8 +175,8 @@ def _staged(source: random.Random, design: Design, asked: str, known: Mapping[st
 
 
 def can_pack_at_all(target: Target) -> bool:
-    """Whether a target has blocks into which products are packed."""
-    return "packed" in structures(from_record(PACKABLE), target)
+    """Whether a target has blocks with cascades, which the distributions so far draw from."""
+    return target.primitives and "packed" in structures(from_record(PACKABLE), target)
 
 
 def _record(source: random.Random, kind: str, known: Mapping[str, Any]) -> dict[str, Any]:

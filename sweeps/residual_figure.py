@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from hw.design import SerialDesign
 from hw.target import load
 from sweeps.calibrate import LEAST_LUT, Measured, errors, held_out
 from sweeps.canvas import figure_bytes, settings
@@ -19,6 +20,7 @@ GROUPS = (
     ("tile", "#E69F00", "s"),
     ("mxdot", "#009E73", "^"),
     ("floating accumulator", "#CC79A7", "D"),
+    ("bit planes, BitMoD", "#56B4E9", "v"),
 )
 """Colours of Okabe and Ito, which people of all colour vision tell apart; shapes differ too."""
 COLUMNS = 3
@@ -30,6 +32,8 @@ def group_of(one: Measured) -> str:
     """Return which of `GROUPS` a design belongs to."""
     if one.design.kind in ("tile", "mxdot"):
         return one.design.kind
+    if isinstance(one.design, SerialDesign):
+        return GROUPS[-1][0]
     return "floating accumulator" if one.design.is_floating else "mac, dot, array"
 
 

@@ -22,14 +22,20 @@ def judged() -> list[str]:
 
 
 def groups(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
-    """Return the held-out designs of `LEAST_LUT` LUTs and more: all, the core kinds, each kind."""
+    """Return the held-out designs of `LEAST_LUT` LUTs and more: all, the core kinds, each kind.
+
+    Those with a floating accumulator, and those with pipeline stages, are groups besides.
+    """
     large = [one for one in measured if one.numbers["lut"] >= LEAST_LUT]
     found = {ALL: large, CORE: [one for one in large if one.design.kind in EXACT_KINDS]}
     for kind in sorted({one.design.kind for one in large}):
         found[kind] = [one for one in large if one.design.kind == kind]
-    floating = [one for one in large if one.design.is_floating]
-    if floating:
-        found["floating"] = floating
+    for name, members in (
+        ("floating", [one for one in large if one.design.is_floating]),
+        ("pipelined", [one for one in large if one.design.pipeline]),
+    ):
+        if members:
+            found[name] = members
     return found
 
 

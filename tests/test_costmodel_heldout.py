@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from costmodel.expected import expected
+from hw.design import SerialDesign
 from hw.plan import structures
 from hw.target import load
 from sweeps.calibrate import DATA, EXACT_KINDS, SEED, errors, held_out, measure
@@ -16,21 +17,24 @@ from sweeps.residuals import expected_yaml, groups, judged, rank_correlation
 TARGETS = ("xcup", "xc7", "ecp5", "ice40", "gowin")
 MEAN, PERCENTILE_95 = 3.0, 8.0
 WORST = 20.0
-WORST_CORE = {"ecp5": 22.0, "xc7": 24.0}
-"""12 % but for two designs: one of 218 on ECP5, where ABC maps the gate of special codes of ten
-bits in one way alone and in another beside its lane; and one of 70 on xc7, an array of merged e2m2
-without primitives, whose cells Yosys maps 12 LUTs larger than their functions need."""
-LEAST_RANK = {"xc7": 0.997}
+WORST_CORE = 12.0
+LEAST_RANK = 0.999
+LEAST_CARRY = {"xcup": 0.98, "ecp5": 0.95, "ice40": 0.98}
+"""All but four designs on UltraScale+ (three of them merged, by one or two cells), BitMoD's elements
+with int8 on ECP5 (by one or two) and a dot product of binary planes on iCE40."""
+LEAST_FF = {"ecp5": 0.97, "ice40": 0.98, "gowin": 0.94}
+"""All but a few pipelines, of whose registers Yosys leaves out one to four, and dot products of
+planes with a binary operand."""
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_designs_are_those_of_the_seed(target):
     known = held_out(target)
-    drawn = draw(load(target), SEED, len(known), version=1)
-    assert len(known) == distribution(1)["count"][target]
+    drawn = draw(load(target), SEED)
+    assert len(known) == len(drawn) == distribution()["count"][target]
     for one, expected_one in zip(known, drawn, strict=True):
         assert (one.asked, one.target) == (expected_one.asked, expected_one.target)
-        if one.asked != "auto":
+        if one.asked != "auto" or isinstance(one.design, SerialDesign):
             assert one.design == expected_one.design
         else:  # settled by the estimates of its time
             assert one.design.with_structure("auto") == expected_one.design.with_structure("auto")
@@ -47,29 +51,34 @@ def test_error_of_luts_and_sites(target, resource):
     assert core.designs == sum(one.design.kind in EXACT_KINDS for one in found["all"])
     assert whole.mean <= MEAN
     assert whole.percentile_95 <= PERCENTILE_95
-    limit = WORST_CORE.get(target, 12.0)
-    assert core.worst <= limit
-    assert whole.worst <= max(WORST, limit)
+    assert core.worst <= WORST_CORE
+    assert whole.worst <= WORST
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_order_of_designs(target):
-    least = LEAST_RANK.get(target, 0.999)
-    assert rank_correlation(groups(held_out(target))["all"]) >= least
+    assert rank_correlation(groups(held_out(target))["all"]) >= LEAST_RANK
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("resource", ["ff", "dsp"])
+@pytest.mark.parametrize("resource", ["ff", "dsp", "bram"])
 def test_registers_and_blocks_are_exact(target, resource):
-    assert errors(held_out(target), resource, least_lut=0).exact == 1
+    least = LEAST_FF.get(target, 1) if resource == "ff" else 1
+    assert errors(held_out(target), resource, least_lut=0).exact >= least
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_carry_is_exact_but_for_floating_accumulators(target):
-    fixed = [one for one in held_out(target) if not one.design.is_floating]
-    assert len(fixed) >= 30
-    least = 0.98 if target == "ecp5" else 0.99  # plain products of words beyond those measured
-    assert errors(fixed, "carry", least_lut=0).exact >= least
+def test_carry_is_exact(target):
+    assert errors(held_out(target), "carry", least_lut=0).exact >= LEAST_CARRY.get(target, 1)
+
+
+def test_all_that_can_be_generated_is_judged():
+    judged = [one.design for target in TARGETS for one in held_out(target)]
+    assert {design.kind for design in judged} >= set(distribution()["kinds"])
+    assert sum(design.pipeline > 0 for design in judged) >= 60
+    signs = [d for d in judged if {"binary", "ternary"} & {d.weight.name, d.activation.name}]
+    assert len(signs) >= 40
+    assert sum(one.chains != {} for one in held_out("ecp5")) >= 15
 
 
 def test_the_shipped_errors_are_those_of_the_designs():
