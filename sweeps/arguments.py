@@ -126,12 +126,18 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         help="auto, behavioural, rows, table, merged, compressor, baugh-wooley, dsp or packed "
         "(auto)",
     )
+    parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
+    _add_serial(parser)
+    _add_building(parser)
+
+
+def _add_serial(parser: argparse.ArgumentParser) -> None:
+    """Add the options of single kinds."""
     parser.add_argument(
         "--organisation",
         metavar="NAME",
         help="of a bitplane: parallel, weight-serial or both-serial (weight-serial)",
     )
-    parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
     parser.add_argument(
         "--group", type=at_least(1), metavar="G", help="weights per scale of a bitmod (128)"
     )
@@ -146,6 +152,10 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         metavar="LIST|FILE",
         help="of a constdot: whole numbers such as 3,-5,7, outputs apart by ; or by lines",
     )
+
+
+def _add_building(parser: argparse.ArgumentParser) -> None:
+    """Add how a structure is chosen, the pipeline, and the target."""
     parser.add_argument(
         "--optimize",
         type=word(*OBJECTIVES),

@@ -103,9 +103,6 @@ def inference(
         factor, off = each["factor"], max(off, each.get("error_percent") or 0.0)
         terms = found.terms(node)
         per_mac = each["energy_pj_per_mac"] * -(-terms // lanes) * lanes / terms
-        bits, weights = _moved(found, node, pair)
-        femto = bits * known.chip_fj_per_bit
-        femto += weights * (known.dram_fj_per_bit if dram else known.chip_fj_per_bit)
         layers.append(
             {
                 "layer": node.name,
@@ -113,8 +110,7 @@ def inference(
                 "macs": round(count),
                 "energy_pj_per_mac": per_mac,
                 "energy_nj": per_mac * float(count) / 1000,
-                "memory_bits": bits + weights,
-                "memory_nj": femto / 1e6,
+                **_memory(found, node, pair, known, dram),
             }
         )
     total = {key: sum(one[key] for one in layers) for key in ("energy_nj", "memory_nj")}
@@ -134,6 +130,16 @@ def inference(
         "weights": "dram" if dram else "chip",
         **({"error_percent": off} if by_formula else {}),
     }
+
+
+def _memory(
+    network: Network, node: Node, pair: Pair, known: Memory, dram: bool
+) -> dict[str, float]:
+    """Return the bits that move for a node, and what that costs."""
+    bits, weights = _moved(network, node, pair)
+    femto = bits * known.chip_fj_per_bit
+    femto += weights * (known.dram_fj_per_bit if dram else known.chip_fj_per_bit)
+    return {"memory_bits": bits + weights, "memory_nj": femto / 1e6}
 
 
 def _unit(
