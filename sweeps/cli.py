@@ -240,7 +240,9 @@ def _synthesize(parser: argparse.ArgumentParser) -> None:
     add_design(parser)
     parser.add_argument("--no-cache", action="store_true", help="synthesise even if known")
     parser.add_argument(
-        "--clock", action="store_true", help="place and route too, for the clock (ecp5; minutes)"
+        "--clock",
+        action="store_true",
+        help="the clock too: ecp5 and ice40 placed and routed (minutes), xcup and xc7 by formula",
     )
     parser.add_argument(
         "--liberty",
