@@ -333,7 +333,7 @@ def test_goals(spec, per_block):
         (("int4", "int4", 1, 1, 4), XCUP, {}, "nearest is 2×2"),
         (("int12", "int12", 2, 2, 4), XCUP, {}, "operands of 27 and 18 bits"),
         (("e3m2fn", "e3m2fn", 2, 2, 4), XCUP, {}, "do not fit"),
-        (("int4", "int4", 2, 2, 4), load("ecp5"), {}, "ecp5 does not have"),
+        (("int4", "int4", 2, 2, 4), load("gowin"), {}, "gowin does not have"),
         (("int4", "int4", 2, 2, 4), XCUP.portable(), {}, "must not use"),
         (("e5m2", "int2", 1, 2, 4), XCUP, {}, "specials ignore"),
         (("int4", "int4", 2, 2, 4), XCUP, {"accumulator": "window:16"}, "not window:16"),

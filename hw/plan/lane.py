@@ -86,7 +86,7 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
     """Return the product structures that can serve a design, plainest first.
 
     Without a target, those that every target can build: "merged" needs LUTs of six inputs, "packed"
-    DSP48 blocks.
+    blocks that `hw.plan.packed` knows.
     """
     weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
     known = ["behavioural", "rows"]

@@ -11,13 +11,21 @@ How many blocks may be chained follows from the bounds of the formats alone: so 
 the borrow, must fit a field. With int8 in fields of 18 bits it is 7, with int4 in 11 bits 15.
 
 Ports as in AMD UG579 (DSP48E2) and UG479 (DSP48E1): the pre-adder adds two words into the wide
-operand, so two values there are packed by wiring; where a word holds two signed values, the upper
-one is less 1 if the lower is negative.
+operand, so two values there are packed by wiring; where a word holds several signed values, each
+above another is less 1 if what is below it is negative.
+
+Blocks without a pre-adder and a cascade hold each operand in one word and stand alone: MULT18X18D
+of ECP5 (Lattice FPGA-TN-02205), SB_MAC16 of iCE40 as one product of 16 × 16 bits (FPGA-TN-02007).
+SB_MAC16 as two products of 8 × 8 bits needs no guard bits: its halves add up nothing.
+
+Six products of three bits fit the DSP48: three values in the narrow operand, two in the wide one,
+fields of 7 bits. Five would be five values in one operand, whose topmost bit lies beyond 27: four
+fields of 6 bits and three bits, 4 · −2**24 less what is below.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -27,20 +35,51 @@ from hw.plan.digits import Bounds
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A DSP block: the widths of its operands and of its sum, all two's complement."""
+    """A DSP block: the widths of its operands and of its sum, all two's complement.
+
+    Parameters
+    ----------
+    name
+        The primitive.
+    wide, narrow, sum
+        Widths.
+    adds
+        Whether it has a pre-adder for the wide operand and a cascade for sums.
+    halves
+        Whether the wide operand and the sum are two halves that know nothing of each other.
+
+    """
 
     name: str
     wide: int
     narrow: int
     sum: int
+    adds: bool = True
+    halves: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name, and how it is used if there is a choice."""
+        return f"{self.name} in halves" if self.halves else self.name
 
 
 BLOCKS = {
     block.name: block for block in (Block("DSP48E2", 27, 18, 48), Block("DSP48E1", 25, 18, 48))
 }
+MULTIPLIERS = {
+    "MULT18X18D": (Block("MULT18X18D", 18, 18, 36, adds=False),),
+    "SB_MAC16": (
+        Block("SB_MAC16", 16, 16, 32, adds=False),
+        Block("SB_MAC16", 16, 8, 32, adds=False, halves=True),
+    ),
+}
+"""Blocks that only multiply, in each way to use them."""
 TABLE_INPUTS = 6
-MOST_WIDE, MOST_NARROW = 4, 2
-"""Values one operand can hold: two per word, and the wide one is the sum of two words."""
+SHORT = 4
+"""Bits of a sum for which ECP5 makes no carry chain."""
+MOST_WIDE, MOST_NARROW = 4, 3
+"""Values one operand can hold."""
+MOST_PRODUCTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +95,11 @@ class PackedOperand:
     width
         Width of the operand.
     is_wide
-        Whether it is the operand with the pre-adder.
+        Whether it is the wide operand, which in some blocks is the sum of two words.
+    adds
+        Whether a block adds the two words.
+    apart
+        Whether the values stand in halves that know nothing of each other.
 
     """
 
@@ -64,6 +107,8 @@ class PackedOperand:
     offsets: tuple[int, ...]
     width: int
     is_wide: bool
+    adds: bool = True
+    apart: bool = False
 
     @property
     def values(self) -> Bounds:
@@ -79,6 +124,8 @@ class PackedOperand:
     @property
     def fits(self) -> bool:
         """Whether the operand holds them."""
+        if self.apart:
+            return self.values.bits <= self.width // len(self.offsets)
         reach = 1 << (self.width - 1)
         return -reach <= self.bounds.low and self.bounds.high < reach
 
@@ -91,19 +138,24 @@ class PackedOperand:
     def words(self) -> tuple[tuple[int, ...], ...]:
         """Numbers of the values in each of the words that the block adds."""
         everything = tuple(range(len(self.offsets)))
-        if not self.is_wide or len(everything) == 1:
+        if not (self.is_wide and self.adds) or len(everything) == 1:
             return (everything,)
         return everything[0::2], everything[1::2]
 
     @property
     def borrows(self) -> int:
         """Values that stand above another of their word, which may be negative."""
-        return sum(len(word) - 1 for word in self.words) if self.values.signed else 0
+        if self.apart or not self.values.signed:
+            return 0
+        return sum(len(word) - 1 for word in self.words)
 
     @property
     def tabulates(self) -> bool:
-        """Whether a value less a borrow is a table, of six inputs at most."""
-        return self.format.bits < TABLE_INPUTS
+        """Whether a value less a borrow is a table: six inputs at most, or too short for a row.
+
+        Targets whose blocks do not add have LUTs of four inputs.
+        """
+        return self.format.bits < TABLE_INPUTS if self.adds else self.upper.bits <= SHORT
 
     @property
     def upper(self) -> Bounds:
@@ -165,18 +217,21 @@ class Packing:
 
     def offset(self, row: int, column: int) -> int:
         """Return the place of a product's field."""
-        return self.activation.offsets[row] + self.weight.offsets[column]
+        place = self.activation.offsets[row] + self.weight.offsets[column]
+        return 2 * place if self.block.halves else place
 
     def field(self, links: int, offset: int) -> Bounds:
         """Return the range of a field's slice after so many products, the borrow taken off."""
         low, high = self.bounds.low, self.bounds.high
-        borrows = low < 0 and offset > 0
+        borrows = low < 0 and offset > 0 and not self.block.halves
         return Bounds(links * low - borrows, links * high)
 
     def room(self, offset: int) -> Bounds:
         """Return the range a field's slice can hold."""
         highest = offset == self.step * (self.products - 1)
         bits = self.block.sum - offset if highest else self.step
+        if self.block.halves and not self.bounds.signed:
+            return Bounds(0, (1 << self.step) - 1)
         if self.bounds.signed:
             return Bounds(-1 << (bits - 1), (1 << (bits - 1)) - 1)
         return Bounds(0, (1 << (bits - highest)) - 1)
@@ -192,6 +247,8 @@ class Packing:
     @property
     def most_links(self) -> int:
         """Blocks that may be chained, at most; 0 if not even one product fits."""
+        if not self.block.adds:
+            return int(self.holds(1))
         links, reach = 0, 1 << self.block.sum
         while reach:
             links += reach if self.holds(links + reach) else 0
@@ -208,6 +265,13 @@ class Packing:
 
         """
         most = self.most_links
+        if most == links == 1:
+            return
+        if most == 1:
+            raise ValueError(
+                f"a chain of {self.block.name} holds 1 product of {self.weight.format} × "
+                f"{self.activation.format}, not {links}: the nearest that works is 1"
+            )
         if not 1 <= links <= most:
             raise ValueError(
                 f"a chain of {self.block.name} holds 1 to {most} products of "
@@ -224,6 +288,9 @@ def packings(
     Either operand may be the wide one, either may have the smaller steps; fields are as wide as
     operands allow, and hold one product at least.
     """
+    if block.halves:
+        yield from _in_halves(weight, activation, rows, columns, block)
+        return
     for weight_is_wide, weight_is_fine in product((True, False), repeat=2):
         wide, narrow = (columns, rows) if weight_is_wide else (rows, columns)
         if wide > MOST_WIDE or narrow > MOST_NARROW:
@@ -246,11 +313,33 @@ def _operand(
     format: Format, count: int, spacing: int, block: Block, is_wide: bool
 ) -> PackedOperand:
     offsets = tuple(spacing * number for number in range(count))
-    return PackedOperand(format, offsets, block.wide if is_wide else block.narrow, is_wide)
+    width = block.wide if is_wide else block.narrow
+    return PackedOperand(format, offsets, width, is_wide, block.adds)
+
+
+def _in_halves(
+    weight: Format, activation: Format, rows: int, columns: int, block: Block
+) -> Iterator[Packing]:
+    """Return the packing of two values beside one, if that is asked for and they fit a half."""
+    if {rows, columns} != {1, 2}:
+        return
+    half, sides = block.wide // 2, []
+    for format, count in ((weight, columns), (activation, rows)):
+        wide = count == 2
+        offsets = (0, half) if wide else (0,)
+        width = block.wide if wide else block.narrow
+        sides.append(PackedOperand(format, offsets, width, wide, False, wide))
+    if all(side.values.bits <= half for side in sides):
+        yield Packing(block, sides[0], sides[1], block.sum // 2)
 
 
 def best_packing(
-    weight: Format, activation: Format, rows: int, columns: int, block: Block, lanes: int
+    weight: Format,
+    activation: Format,
+    rows: int,
+    columns: int,
+    blocks: Block | Iterable[Block],
+    lanes: int,
 ) -> Packing | None:
     """Return the packing of most products per block that divides a tile, then of longest chains.
 
@@ -260,14 +349,20 @@ def best_packing(
         packing
         for high in range(1, rows + 1)
         for across in range(1, columns + 1)
-        if rows % high == 0 and columns % across == 0 and 1 < high * across <= 8
+        if rows % high == 0 and columns % across == 0 and 1 < high * across <= MOST_PRODUCTS
+        for block in ((blocks,) if isinstance(blocks, Block) else blocks)
         for packing in packings(weight, activation, high, across, block)
     ]
     return max(found, key=lambda way: _merit(way, lanes), default=None)
 
 
-def _merit(packing: Packing, lanes: int) -> tuple[int, int, int, bool]:
-    """Return what a packing is preferred by: products, few chains, few borrows, wide weights."""
+def _merit(packing: Packing, lanes: int) -> tuple[int, bool, int, int, bool]:
+    """Return what a packing is preferred by: products, few chains, few borrows, wide weights.
+
+    Before the chains stands that the narrow operand holds two values at most.
+    """
     chains = -(-lanes // packing.most_links)
     borrows = sum(side.borrows for side in (packing.weight, packing.activation))
-    return packing.products, -chains, -borrows, packing.weight.is_wide
+    narrow = packing.activation if packing.weight.is_wide else packing.weight
+    few = len(narrow.offsets) < MOST_NARROW
+    return packing.products, few, -chains, -borrows, packing.weight.is_wide

@@ -9,9 +9,13 @@ from typing import Any
 
 from hw.design import BroadcastTile, Design, is_signs
 from hw.plan.accumulate import AccumulatePlan
-from hw.plan.packed import BLOCKS, MOST_NARROW, Block, Packing, best_packing
+from hw.plan.packed import BLOCKS, MULTIPLIERS, Block, Packing, best_packing
+from hw.plan.signs import pair_sums
 from hw.plan.sums import Sign, SumTree, Word, plan_sums
 from hw.target import Target
+
+NEAREST = 2
+"""Rows and columns of the tile that is named where another cannot be packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,16 @@ class PackedChain:
     block
         Kind of block.
     links
-        How many.
+        How many; 1 where blocks have no cascade.
+    wide_signed, narrow_signed
+        Signs of the operands, where the block asks for them.
 
     """
 
     block: Block
     links: int
+    wide_signed: bool = True
+    narrow_signed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,15 @@ class PackedTilePlan:
         """DSP blocks of the tile."""
         return self.groups * self.lanes
 
+    def chain(self, links: int) -> PackedChain:
+        """Return the chain of so many links."""
+        packing = self.packing
+        if not packing.block.halves:
+            return PackedChain(packing.block, links)
+        sides = packing.weight, packing.activation
+        wide, narrow = sides if packing.weight.is_wide else sides[::-1]
+        return PackedChain(packing.block, links, wide.values.signed, narrow.values.signed)
+
     def cell(self, row: int, column: int) -> PackedCell:
         """Return the cell of a row and a column within a group."""
         return self.others if self.packing.offset(row, column) else self.first
@@ -105,7 +122,7 @@ class PackedTilePlan:
         found[packing.weight] += self.lanes * (self.columns // packing.columns)
         found[packing.activation] += self.lanes * (self.rows // packing.rows)
         for links in self.chains:
-            found[PackedChain(packing.block, links)] += groups
+            found[self.chain(links)] += groups
         for cell, count in ((self.first, 1), (self.others, packing.products - 1)):
             found[cell.accumulate] += count * groups
             for row, _ in cell.tree.rows:
@@ -115,7 +132,7 @@ class PackedTilePlan:
     def to_record(self) -> dict[str, Any]:
         """Return what a sidecar says of the packing."""
         return {
-            "block": self.packing.block.name,
+            "block": self.packing.block.title,
             "blocks": self.blocks,
             "products_per_block": self.packing.products,
             "weight_offsets": list(self.packing.weight.offsets),
@@ -133,7 +150,7 @@ def plan_packed(design: Design, target: Target, links: int | None = None) -> Pac
     design
         A broadcast tile.
     target
-        A target with DSP48E1 or DSP48E2.
+        A target with DSP48E1, DSP48E2, MULT18X18D or SB_MAC16.
     links
         Blocks per chain at most; as many as the guard bits allow by default.
 
@@ -144,7 +161,7 @@ def plan_packed(design: Design, target: Target, links: int | None = None) -> Pac
         allow; the message tells the nearest that works.
 
     """
-    block = _block(target)
+    blocks = _blocks(target)
     if not isinstance(design, BroadcastTile):
         raise ValueError(
             f"structure packed is for tiles, whose cells share operands, not for {design.kind}: "
@@ -165,8 +182,9 @@ def plan_packed(design: Design, target: Target, links: int | None = None) -> Pac
             f"structure packed has no flags of special operands: {design.weight} × "
             f"{design.activation} needs specials ignore, or finite formats"
         )
-    packing = _packing(design, block)
-    return _plan_tile(design, packing, packing.most_links if links is None else links)
+    packing = _packing(design, _passing(design, blocks))
+    most = packing.most_links if links is None else links
+    return _plan_tile(design, packing, most, target.primitives)
 
 
 def can_pack(design: Design, target: Target) -> bool:
@@ -178,27 +196,53 @@ def can_pack(design: Design, target: Target) -> bool:
     return True
 
 
-def _block(target: Target) -> Block:
+def _blocks(target: Target) -> tuple[Block, ...]:
+    """Return the block of a target, in each way to use it."""
+    if target.dsp in MULTIPLIERS:
+        return MULTIPLIERS[target.dsp]
     if target.dsp not in BLOCKS or not target.primitives:
+        known = " or ".join((*BLOCKS, *MULTIPLIERS))
         raise ValueError(
-            f"structure packed instantiates {' or '.join(BLOCKS)}, which {target.label} "
-            f"{'must not use' if target.dsp in BLOCKS else 'does not have'}: xcup and xc7 do"
+            f"structure packed instantiates {known}, which {target.label} "
+            f"{'must not use' if target.dsp in BLOCKS else 'does not have'}: xcup, xc7, ecp5 and "
+            f"ice40 do"
         )
-    return BLOCKS[target.dsp]
+    return (BLOCKS[target.dsp],)
 
 
-def _packing(design: BroadcastTile, block: Block) -> Packing:
+def _passing(design: BroadcastTile, blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """Return the ways to use a block that a design's pipeline registers can stand beside."""
+    whole = tuple(block for block in blocks if not block.halves)
+    if not design.pipeline or whole == blocks:
+        return blocks
+    operands = design.weight, design.activation, design.rows, design.columns
+    if (
+        best_packing(*operands, whole, design.lanes)
+        is None
+        is not best_packing(*operands, blocks, design.lanes)
+    ):
+        raise ValueError(
+            f"structure packed puts two products of {design.weight} × {design.activation} into the "
+            f"halves of a {blocks[0].name}, which pipeline registers do not pass: pipeline is 0, "
+            f"not {design.pipeline}; the nearest is structure dsp"
+        )
+    return whole
+
+
+def _packing(design: BroadcastTile, blocks: tuple[Block, ...]) -> Packing:
     operands = design.weight, design.activation
-    found = best_packing(*operands, design.rows, design.columns, block, design.lanes)
+    found = best_packing(*operands, design.rows, design.columns, blocks, design.lanes)
     if found is not None:
         return found
-    near = best_packing(*operands, MOST_NARROW, MOST_NARROW, block, design.lanes)
+    near = best_packing(*operands, NEAREST, NEAREST, blocks, design.lanes)
     names = f"{design.weight} × {design.activation}"
+    block = blocks[0]
     if near is None:
+        halves = f", or halves of {blocks[-1].narrow}" if blocks[-1].halves else ""
         raise ValueError(
             f"structure packed makes two products or more in a {block.name}, but two of {names} "
-            f"do not fit its operands of {block.wide} and {block.narrow} bits: structure dsp makes "
-            f"one"
+            f"do not fit its operands of {block.wide} and {block.narrow} bits{halves}: structure "
+            f"dsp makes one"
         )
     raise ValueError(
         f"structure packed makes two products or more of {names} in a {block.name}: the tile's "
@@ -212,24 +256,27 @@ def _up(number: int, divisor: int) -> int:
     return -(-number // divisor) * divisor
 
 
-def _plan_tile(design: BroadcastTile, packing: Packing, links: int) -> PackedTilePlan:
+def _plan_tile(
+    design: BroadcastTile, packing: Packing, links: int, primitives: bool
+) -> PackedTilePlan:
     packing.check(links)
     count = -(-design.lanes // links)
     chains = tuple(len(range(number, design.lanes, count)) for number in range(count))
     plain, borrowing = (packing.field(chains[0], offset) for offset in (0, packing.step))
     carry = Word(borrowing, plain, Sign.CARRY) if borrowing != plain else Word.plain(plain)
-    cells = [_cell(design, count, word) for word in (Word.plain(plain), carry)]
+    cells = [_cell(design, count, word, primitives) for word in (Word.plain(plain), carry)]
     return PackedTilePlan(design.rows, design.columns, packing, chains, *cells)
 
 
-def _cell(design: BroadcastTile, chains: int, word: Word) -> PackedCell:
-    tree = plan_sums(chains, word)
+def _cell(design: BroadcastTile, chains: int, word: Word, primitives: bool) -> PackedCell:
+    """Return a cell; without LUT6_2 its rows add two words each, and the borrow of the second."""
+    tree = plan_sums(chains, word) if primitives else pair_sums(chains, word)
     accumulate = AccumulatePlan(
         design.accumulator.kind,
         design.accumulator_bits,
         tree.words,
         design.flags,
         total_on_last=False,
-        lean=True,
+        lean=primitives,
     )
     return PackedCell(word, tree, accumulate)

@@ -29,7 +29,7 @@ def signs_and_integer(
 
 
 def pair_sums(lanes: int, word: Word) -> SumTree:
-    """Return a tree of rows of two words, each with the pending carry of its second word.
+    """Return a tree of rows of two words, each with the pending carry of its second word, if any.
 
     For targets without LUT6_2: a row of two words and a carry is one LUT per bit everywhere.
     """
@@ -42,7 +42,7 @@ def pair_sums(lanes: int, word: Word) -> SumTree:
             rows.append((row, (first[0], second[0])))
             following.append((lanes + len(rows) - 1, row.result))
         level = following + level[len(level) - len(level) % 2 :]
-    assert word.sign is Sign.CARRY
+    assert word.sign is not Sign.NEGATE
     (root, total), *_ = level
     return SumTree(lanes, tuple(rows), (root,), (total,))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Const, Module, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -13,6 +15,7 @@ from hw.rtl.accumulate import Accumulator
 from hw.rtl.bits import extend, named
 from hw.rtl.dsp48 import multiply_add
 from hw.rtl.library import Library, place
+from hw.rtl.multiplier import multiply
 from hw.rtl.product import lookup
 from hw.rtl.sums import Summand, build_sums
 from hw.rtl.tile import tile_ports
@@ -41,17 +44,19 @@ class Pack(wiring.Component):
         return m
 
     def _word(self, m: Module, platform: object, values: tuple[int, ...]) -> Value:
-        """Return the sum of one value, or of two."""
+        """Return the sum of values, each less the borrow of what is below it."""
         plan = self.plan
-        low = self._value(m, platform, values[0])
         places, signed = plan.offsets, plan.values.signed
-        if len(values) == 1:
-            below = Const(0, places[values[0]])
-            return extend(Cat(below, low), plan.width, signed)
-        gap = places[values[1]] - places[values[0]]
-        bits = [Const(0, places[values[0]]), extend(low, gap, signed)]
-        high = self._upper(m, platform, values[1], low[-1]) if signed else self._code(values[1])
-        return extend(Cat(*bits, high), plan.width, signed)
+        borrows = signed and not plan.apart
+        found = self._value(m, platform, values[0])
+        bits: list[Value] = [Const(0, places[values[0]])]
+        for below, number in pairwise(values):
+            bits.append(extend(found, places[number] - places[below], signed))
+            if borrows:
+                found = self._upper(m, platform, number, found[-1])
+            else:
+                found = self._value(m, platform, number)
+        return extend(Cat(*bits, found), plan.width, signed)
 
     def _code(self, number: int) -> Value:
         return self.codes.word_select(number, self.plan.format.bits)
@@ -236,17 +241,32 @@ class PackedTile(wiring.Component):
             wides, narrows = weights[lanes], activations[lanes]
             if not weight_is_wide:
                 wides, narrows = narrows, wides
-            chain = Cascade(PackedChain(plan.packing.block, links))
-            place(m, platform, f"cascade_{links}", chain, f"{group}_{number}")
-            none = Const(0, plan.packing.block.wide)
-            m.d.comb += [
-                chain.wide.eq(Cat(pack.word0 for pack in wides)),
-                chain.added.eq(Cat(getattr(pack, "word1", none) for pack in wides)),
-                chain.narrow.eq(Cat(pack.word0 for pack in narrows)),
-            ]
-            sums.append(chain.sum)
+            sums.append(self._chain(m, platform, links, f"{group}_{number}", wides, narrows))
             lane += links
         return sums
+
+    def _chain(
+        self,
+        m: Module,
+        platform: object,
+        links: int,
+        index: str,
+        wides: list[Pack],
+        narrows: list[Pack],
+    ) -> Value:
+        """Add a chain, or a block that stands alone; return its sum."""
+        plan = self.plan.chain(links)
+        if not plan.block.adds:
+            return multiply(m, platform, plan, index, wides[0].word0, narrows[0].word0)
+        chain = Cascade(plan)
+        place(m, platform, f"cascade_{links}", chain, index)
+        none = Const(0, plan.block.wide)
+        m.d.comb += [
+            chain.wide.eq(Cat(pack.word0 for pack in wides)),
+            chain.added.eq(Cat(getattr(pack, "word1", none) for pack in wides)),
+            chain.narrow.eq(Cat(pack.word0 for pack in narrows)),
+        ]
+        return chain.sum
 
     def _cell(
         self,

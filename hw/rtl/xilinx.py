@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
 
-from hw.rtl import dsp48, memory
+from hw.rtl import dsp48, memory, multiplier
 from hw.rtl.library import Library
 
 Function = Callable[..., object]
@@ -71,6 +71,8 @@ def _model(kind: str, name: str) -> str:
         return _MODELS[kind].format(name=name)
     if kind.startswith(memory.PREFIX):
         return memory.model(kind, name)
+    if kind.startswith(multiplier.HALVES):
+        return multiplier.model(kind, name)
     return dsp48.model(kind, name)
 
 
