@@ -31,6 +31,7 @@ from costmodel.pipeline import staged
 from costmodel.records import read
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, Grid, OutputStationaryArray, WeightStationaryArray
+from hw.plan import Plan
 from hw.target import Target
 
 __all__ = ["EnergyEstimate", "Statistics", "check_covered", "coefficients", "estimate"]
@@ -196,8 +197,12 @@ def errors() -> dict[str, Any]:
     return read("activity_errors")
 
 
-def logic_per_cycle(design: Design, target: Target, statistics: Statistics) -> dict[str, float]:
+def logic_per_cycle(
+    design: Design, target: Target, statistics: Statistics, built: Plan | None = None
+) -> dict[str, float]:
     """Return the pJ per cycle of each kind of part of one core, without inputs and clock.
+
+    Parameters as for `costmodel.activity_core.core_toggles`.
 
     Raises
     ------
@@ -208,7 +213,7 @@ def logic_per_cycle(design: Design, target: Target, statistics: Statistics) -> d
     check_covered(design)
     known, values = constants(target.name), coefficients(target.name)["values"]
     parts: dict[str, float] = {}
-    for name, value in core_toggles(design, target, statistics).items():
+    for name, value in core_toggles(design, target, statistics, built).items():
         label, kind, nets = name.split("/")
         factor = values.get(name, 1.0 if nets in DERIVED else None)
         if factor is None:

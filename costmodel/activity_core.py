@@ -15,7 +15,7 @@ from costmodel.activity_heap import heap_toggles
 from costmodel.activity_kinds import lanes_and_tree, rounding_toggles
 from costmodel.activity_lanes import Addend, lane_addend
 from costmodel.activity_planes import Statistics, Tally, planes_of, run_cells
-from costmodel.activity_sums import accumulated, chain_sums, lanes_of, tree_sums
+from costmodel.activity_sums import accumulated, lane_sums
 from costmodel.cost import Cost
 from costmodel.model import part_costs
 from hw.design import Design
@@ -26,6 +26,7 @@ from hw.plan import (
     LanePlan,
     MergedAccumulatePlan,
     MergedLanePlan,
+    Plan,
     plan,
 )
 from hw.plan.float_core import FloatCorePlan
@@ -45,8 +46,17 @@ CONTROL = 4
 """LUTs of an accumulator that follow the control, not the sum."""
 
 
-def core_toggles(design: Design, target: Target, given: Statistics) -> dict[str, float]:
+def core_toggles(
+    design: Design, target: Target, given: Statistics, built: Plan | None = None
+) -> dict[str, float]:
     """Return toggles per cycle of one core by name: part, what drives the nets, which nets.
+
+    Parameters
+    ----------
+    design, target, given
+        What, where, and under which operands.
+    built
+        The design's plan, if it is there already.
 
     Raises
     ------
@@ -54,7 +64,7 @@ def core_toggles(design: Design, target: Target, given: Statistics) -> dict[str,
         If the core is of a kind that does not run, or as `hw.plan.plan`.
 
     """
-    core = plan(design, target).core
+    core = (plan(design, target) if built is None else built).core
     costs = _costs(core.parts().items(), target)
     if isinstance(core, HeapCorePlan):
         return _named(heap_toggles(core, given), costs, design, target, given)
@@ -73,14 +83,9 @@ def core_toggles(design: Design, target: Target, given: Statistics) -> dict[str,
         or not isinstance(accumulator, AccumulatePlan | MergedAccumulatePlan)
     ):
         raise ValueError(f"nothing is known of what toggles within {design.slug}")
-    addend, within = lane_addend(core.lane, given)
-    tally = Tally(given.scope(), within)
-    words = lanes_of(addend, given)
-    if core.chain is not None:
-        words = chain_sums(tally, core.chain, words)
-    if core.chain is not None or isinstance(core.lane, LanePlan):
-        words = tree_sums(tally, core.tree, words)
-    accumulated(tally, accumulator, words, given)
+    words, before = lane_sums(core.lane, core.chain, core.tree, given)
+    tally = Tally(given.scope(), before)
+    accumulated(tally, accumulator, list(words), given)
     return _named(tally, costs, design, target, given)
 
 

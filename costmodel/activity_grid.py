@@ -21,7 +21,7 @@ from costmodel.activity import Statistics, logic_per_cycle
 from costmodel.array import SHIFT_REGISTER_DEPTH, SHORTEST_SHIFT_REGISTER, selection_luts
 from costmodel.energy import constants
 from hw.design import Design
-from hw.plan import ArrayPlan
+from hw.plan import ArrayPlan, Plan
 from hw.plan.core import selection_ways
 from hw.target import Target
 
@@ -34,8 +34,12 @@ TERMS = ("core", "activation", "weight", "sum", "result")
 column's weights, sums per cycle, and bits of results per cycle and cell."""
 
 
-def core_terms(design: Design, target: Target, statistics: Statistics) -> tuple[float, ...]:
+def core_terms(
+    design: Design, target: Target, statistics: Statistics, built: Plan | None = None
+) -> tuple[float, ...]:
     """Return the `TERMS` of a design's core; of a grid the sides do not matter.
+
+    Parameters as for `costmodel.activity_core.core_toggles`.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def core_terms(design: Design, target: Target, statistics: Statistics) -> tuple[
 
     """
     return (
-        sum(logic_per_cycle(design, target, statistics).values()),
+        sum(logic_per_cycle(design, target, statistics, built).values()),
         design.lanes * statistics.activation,
         design.lanes * statistics.weight,
         1 / statistics.steps,

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.activity_lanes import fields_of, lane_addend
+from costmodel.activity_lanes import fields_of
 from costmodel.activity_planes import Statistics, Tally
-from costmodel.activity_sums import chain_sums, lanes_of, tree_sums
+from costmodel.activity_sums import lane_sums
 from costmodel.cost import Cost
 from hw.design import SCALE_BIAS, Design, OutputStationaryArray
 from hw.formats import MinifloatFormat
@@ -33,12 +33,7 @@ def lanes_and_tree(core: FloatCorePlan, given: Statistics) -> Tally | None:
     """Return what toggles in lanes and trees of fixed sums, None of other lanes."""
     if not isinstance(core.lane, LanePlan | MergedLanePlan):
         return None
-    addend, within = lane_addend(core.lane, given)
-    tally = Tally(given.scope(), within)
-    words = lanes_of(addend, given)
-    if core.chain is not None:
-        words = chain_sums(tally, core.chain, words)
-    tree_sums(tally, core.tree, words)
+    _, tally = lane_sums(core.lane, core.chain, core.tree, given)
     return tally
 
 

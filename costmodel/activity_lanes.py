@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel.activity_planes import (
+    Codes,
     Plane,
     Statistics,
     Tally,
@@ -94,25 +95,37 @@ def fields_of(operand: OperandPlan) -> Fields:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One operand of all lanes: planes of its significand and sign, its fields by sample."""
+    """One operand of all lanes: planes of its significand, sign and code; its fields by sample."""
 
     significand: list[Plane]
     negative: Plane
-    values: Numbers
-    exponent: Numbers
     codes: list[Plane]
+    known: Fields
+    sample: Codes
+
+    @property
+    def values(self) -> Numbers:
+        """The significand of each sample."""
+        return self.known.significand[self.sample]
+
+    @property
+    def exponent(self) -> Numbers:
+        """The exponent field of each sample."""
+        return self.known.exponent[self.sample]
 
 
-def side_of(operand: OperandPlan, codes: NDArray[np.integer]) -> Side:
-    """Return an operand's fields for a sample."""
-    known = fields_of(operand)
-    values, exponent = known.significand[codes], known.exponent[codes]
+@lru_cache(maxsize=256)
+def side_of(operand: OperandPlan, given: Statistics, weights: bool) -> Side:
+    """Return an operand's fields for a sample, that of the weights or of the activations."""
+    known, codes = fields_of(operand), given.weights if weights else given.activations
+    bits = operand.significand_bits
+    table = np.uint8 if bits <= 8 else np.int64
     return Side(
-        planes_of(values, operand.significand_bits),
-        plane_of(known.negative[codes]),
-        values,
-        exponent,
+        planes_of(known.significand.astype(table)[codes], bits),
+        plane_of(known.negative.astype(np.uint8)[codes]),
         planes_of(codes, operand.format.bits),
+        known,
+        codes,
     )
 
 
@@ -124,8 +137,8 @@ def lane_addend(plan: LanePlan | MergedLanePlan, given: Statistics) -> tuple[Add
 
 
 def _lane(plan: LanePlan | MergedLanePlan, given: Statistics, tally: Tally) -> Addend:
-    weight = side_of(plan.weight, given.weights)
-    activation = side_of(plan.activation, given.activations)
+    weight = side_of(plan.weight, given, True)
+    activation = side_of(plan.activation, given, False)
     for operand, side in ((plan.weight, weight), (plan.activation, activation)):
         _unpack(tally, operand, side)
     if isinstance(plan, MergedLanePlan):

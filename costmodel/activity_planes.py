@@ -20,6 +20,8 @@ from hw.plan.cells import ChainBit, Lut, Netlist
 Plane = int
 """Values of a net, one bit per sample."""
 Codes = NDArray[np.integer[Any]]
+PLACES = np.left_shift(1, np.arange(8)).astype(np.uint8)
+"""The bits of a byte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,13 @@ class Tally:
         return self.counts.get(name, 0.0) / max(self.nets.get(name, 0), 1)
 
 
+class Silent(Tally):
+    """Counts nothing: for nets that are only looked at."""
+
+    def add(self, name: str, planes: Sequence[Plane]) -> None:
+        """Count nothing."""
+
+
 def plane_of(values: NDArray[Any]) -> Plane:
     """Return zeros and ones, in any shape, as a plane; the last axis varies fastest."""
     packed = np.packbits(np.ascontiguousarray(values, np.uint8).reshape(-1), bitorder="little")
@@ -165,18 +174,36 @@ def plane_of(values: NDArray[Any]) -> Plane:
 
 def planes_of(words: NDArray[Any], bits: int) -> list[Plane]:
     """Return the lowest bits of words as planes, the lowest first; words of at most 64 bits."""
-    flat = words.reshape(-1).astype(np.int64)
-    places = np.minimum(np.arange(bits), 63)[:, None]
-    packed = np.packbits((flat >> places & 1).astype(np.uint8), axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+    flat = words.reshape(-1)
+    flat = flat.astype(np.uint8 if bits <= 8 else np.int64)
+    found: list[Plane] = []
+    for low in range(0, min(bits, 64), 8):
+        byte = (flat >> low if low else flat).astype(np.uint8)
+        chosen = byte & PLACES[: min(bits - low, 8), None]
+        packed = np.packbits(chosen, axis=1, bitorder="little")
+        raw, size = packed.tobytes(), packed.shape[1]
+        found += [
+            int.from_bytes(raw[start : start + size], "little")
+            for start in range(0, len(raw), size)
+        ]
+    return found + found[-1:] * (bits - len(found))
 
 
 def values_of(planes: Sequence[Plane], count: int) -> NDArray[np.uint8]:
     """Return planes as zeros and ones, shape (planes, samples)."""
     size = -(-count // 8)
-    raw = b"".join(plane.to_bytes(size, "little") for plane in planes)
+    raw = b"".join([plane.to_bytes(size, "little") for plane in planes])
     bits = np.unpackbits(np.frombuffer(raw, np.uint8).reshape(-1, size), axis=1, bitorder="little")
     return bits[:, :count]
+
+
+def words_of(planes: Sequence[Plane], count: int) -> NDArray[np.int64]:
+    """Return the words that at most 64 planes hold, in two's complement."""
+    bits = np.zeros((count, 64), np.uint8)
+    bits.T[: len(planes)] = found = values_of(planes, count)
+    bits.T[len(planes) :] = found[-1]
+    words = np.packbits(bits, axis=1, bitorder="little").view("<i8")
+    return words.reshape(-1).astype(np.int64, copy=False)
 
 
 def extended(planes: Sequence[Plane], width: int, signed: bool) -> list[Plane]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from costmodel.activity_lanes import Addend
+from costmodel.activity_lanes import Addend, lane_addend
 from costmodel.activity_planes import (
     Plane,
+    Silent,
     Statistics,
     Tally,
     added,
@@ -17,7 +19,7 @@ from costmodel.activity_planes import (
     extended,
     planes_of,
     run_cells,
-    values_of,
+    words_of,
 )
 from hw.accumulators import AccumulatorKind
 from hw.plan import (
@@ -25,7 +27,9 @@ from hw.plan import (
     AdderRow,
     Bounds,
     ChainPlan,
+    LanePlan,
     MergedAccumulatePlan,
+    MergedLanePlan,
     MergedRow,
     Sign,
     SumTree,
@@ -37,6 +41,27 @@ LIMB = 40
 """Bits of the lower of two words that hold long sums."""
 SHOWN = 0.4
 """Share of a total's bits that differ from those of the one before (half, but for signs)."""
+
+
+@lru_cache(maxsize=64)
+def lane_sums(
+    lane: LanePlan | MergedLanePlan,
+    chain: ChainPlan | None,
+    tree: TreePlan | SumTree,
+    given: Statistics,
+) -> tuple[tuple[Addend, ...], Tally]:
+    """Return what the tree leaves of all lanes, and the toggles so far; kept for a while.
+
+    The one word of a merged lane without a chain is left as it is.
+    """
+    addend, within = lane_addend(lane, given)
+    tally = Tally(given.scope(), within)
+    words = lanes_of(addend, given)
+    if chain is not None:
+        words = chain_sums(tally, chain, words)
+    if chain is not None or isinstance(lane, LanePlan):
+        words = tree_sums(tally, tree, words)
+    return tuple(words), tally
 
 
 def lanes_of(addend: Addend, given: Statistics) -> list[Addend]:
@@ -161,12 +186,12 @@ def accumulated(
     """Return the sum of every step, and count the accumulator and its registers."""
     if isinstance(plan, MergedAccumulatePlan):
         reach = plan.row
-        step = merged_row(Tally(tally.scope), "", reach, [0] * plan.bits, words[0])
+        step = merged_row(Silent(tally.scope), "", reach, [0] * plan.bits, words[0])
         state = _states(step, plan.bits, given, saturates=False)
         sums = merged_row(tally, "accumulator", reach, state, words[0])
     else:
         width = plan.sum_bits
-        step = _stepped(Tally(tally.scope), plan, [0] * width, words, width)
+        step = _stepped(Silent(tally.scope), plan, [0] * width, words, width)
         saturates = plan.kind is AccumulatorKind.SATURATE
         state = _states(step, plan.bits, given, saturates)
         sums = _stepped(tally, plan, extended(state, width, True), words, width)
@@ -209,14 +234,15 @@ def _stepped(
 
 def _states(step: Sequence[Plane], bits: int, given: Statistics, saturates: bool) -> list[Plane]:
     """Return the sum so far before every step, of steps in two's complement."""
-    shape = given.last.shape
-    whole = extended(step, max(len(step), LIMB + 1), True)
-    planes = values_of(whole, given.last.size).astype(np.int64)
-    weights = np.left_shift(1, np.arange(LIMB))
-    low = np.tensordot(weights, planes[:LIMB], 1).reshape(shape)
-    rest = np.left_shift(1, np.arange(len(whole) - LIMB))
-    rest[-1] = -rest[-1]
-    high = np.tensordot(rest, planes[LIMB:], 1).reshape(shape)
+    shape, size = given.last.shape, given.last.size
+    if len(step) <= LIMB and bits <= LIMB:
+        whole = words_of(step, size).reshape(shape)
+        if saturates and bits < LIMB:
+            return planes_of(_clamped(whole, bits, given.last), bits)
+        return planes_of(_before(whole, given.last), bits)
+    whole = words_of(step[:LIMB], size).reshape(shape)
+    low = whole & ((1 << LIMB) - 1)
+    high = words_of(step[LIMB:], size).reshape(shape) if len(step) > LIMB else whole >> LIMB
     if saturates and bits < LIMB:
         return planes_of(_clamped(low + (high << LIMB), bits, given.last), bits)
     below, above = (_before(limb, given.last) for limb in (low, high))

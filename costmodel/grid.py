@@ -214,7 +214,7 @@ def prepare(grid: Grid) -> Table:
         except ValueError as error:
             refused.append(Refusal(axes, str(error)))
             continue
-        cores.append(Core(axes, design, target))
+        cores.append(Core(axes, design, target, built))
     if not cores:
         raise ValueError(f"nothing in the grid can be built: {refused[0].reason}")
     return Table(grid, tuple(cores), tuple(refused), np.stack(features, axis=1), whole)

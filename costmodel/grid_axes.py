@@ -13,6 +13,7 @@ from hw.design import KINDS, MAXIMUM_SIDE, Design
 from hw.design import Grid as GridDesign
 from hw.design.checks import one_of, within
 from hw.formats import Format
+from hw.plan import Plan
 from hw.target import ASIC, Target
 
 Axes = tuple[int, int, int, int, int, int]
@@ -126,12 +127,15 @@ class Core:
         The design of one row and one column.
     target
         The technology.
+    built
+        Its plan.
 
     """
 
     axes: Axes
     design: Design
     target: Target
+    built: Plan
 
 
 @dataclass(frozen=True, slots=True)

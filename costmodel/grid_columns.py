@@ -23,7 +23,6 @@ from costmodel.grid_shell import all_sides
 from costmodel.paths import CROWD, CROWDED_LUTS, core_path
 from costmodel.timing import delays
 from hw.design import Design
-from hw.plan import plan
 
 Floats = NDArray[np.float64]
 REFUSE, MASK = "refuse", "mask"
@@ -84,7 +83,7 @@ def energy_column(
 
     def terms(core: Core) -> Floats:
         check_covered(core.design, core.target)
-        return np.array(core_terms(core.design, core.target, statistics(core.design)))
+        return np.array(core_terms(core.design, core.target, statistics(core.design), core.built))
 
     found, reasons = _each(table, terms, len(TERMS), uncovered)
     found /= table.lanes[:, None]
@@ -118,7 +117,7 @@ def clock_column(table: Table, uncovered: str = REFUSE) -> Column:
 
     def base(core: Core) -> Floats:
         known = delays(core.target.name)
-        period = known.period_ns(core_path(plan(core.design, core.target)))
+        period = known.period_ns(core_path(core.built))
         return np.array([period, known.things_ns[CROWD]])
 
     found, reasons = _each(table, base, 2, uncovered)

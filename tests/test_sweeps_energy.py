@@ -123,14 +123,8 @@ def test_every_constant_has_a_source_and_a_doubt():
 
 
 def test_a_missing_constant_is_no_zero(monkeypatch):
-    class Text:
-        def __truediv__(self, name):
-            return self
-
-        def read_text(self, encoding):
-            return "lame: {inputs: 1, logic: 1, carry: 1, registers: 1, factor: 2, source: x}"
-
-    monkeypatch.setattr(energy, "files", lambda name: Text())
+    given = {"inputs": 1, "logic": 1, "carry": 1, "registers": 1, "factor": 2, "source": "x"}
+    monkeypatch.setattr(energy, "shipped", lambda name: {"lame": given})
     with pytest.raises(ValueError, match="constants of lame lack clock"):
         energy.constants("lame")
 
