@@ -216,11 +216,8 @@ def _passing(design: BroadcastTile, blocks: tuple[Block, ...]) -> tuple[Block, .
     if not design.pipeline or whole == blocks:
         return blocks
     operands = design.weight, design.activation, design.rows, design.columns
-    if (
-        best_packing(*operands, whole, design.lanes)
-        is None
-        is not best_packing(*operands, blocks, design.lanes)
-    ):
+    staged, all_ways = (best_packing(*operands, ways, design.lanes) for ways in (whole, blocks))
+    if staged is None and all_ways is not None:
         raise ValueError(
             f"structure packed puts two products of {design.weight} × {design.activation} into the "
             f"halves of a {blocks[0].name}, which pipeline registers do not pass: pipeline is 0, "

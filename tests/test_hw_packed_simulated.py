@@ -1,0 +1,231 @@
+"""Packed products of MULT18X18D, SB_MAC16 and of three bits: hardware against golden, mutants."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from hw.design import from_record
+from hw.plan import plan
+from hw.rtl import build, emit
+from hw.target import load
+from sim import bulk
+from sim.bulk import Bulk
+from sim.harness import Case
+from sim.runner import simulate
+
+TARGETS = {name: load(name) for name in ("xcup", "xc7", "ecp5", "ice40")}
+
+
+def tile(weight, activation, rows, columns, lanes, **settings):
+    sizes = {"rows": rows, "columns": columns, "lanes": lanes}
+    record = {"kind": "tile", "weight": weight, "activation": activation, "structure": "packed"}
+    return from_record(record | sizes | settings)
+
+
+def view(design, target, cell):
+    """Return Verilog that shows a cell of a tile as a dot product; others get other codes."""
+    emitted = emit(design, target)
+    row, column = cell
+    dot = from_record(
+        {
+            "kind": "dot",
+            "weight": design.weight.name,
+            "activation": design.activation.name,
+            "lanes": design.lanes,
+            "accumulator": design.accumulator.name,
+            "structure": "behavioural",
+        }
+    )
+    words = []
+    for side, count, own in (("weight", design.columns, column), ("activation", design.rows, row)):
+        bits = getattr(design, side).bits
+        width = bits * dot.lanes
+        turned = f"{{{side}[{bits - 1}:0], {side}[{width - 1}:{bits}]}}"
+        found = [side if i == own else f"~{turned}" for i in range(count)]
+        words.append("{" + ", ".join(reversed(found)) + "}")
+    bits = design.accumulator_bits
+    low = (row * design.columns + column) * bits
+    text = f"""
+module {dot.slug}(clk, rst, valid, last, weight, activation, total, total_valid);
+  input clk;
+  input rst;
+  input valid;
+  input last;
+  input [{design.weight.bits * dot.lanes - 1}:0] weight;
+  input [{design.activation.bits * dot.lanes - 1}:0] activation;
+  output [{bits - 1}:0] total;
+  output total_valid;
+  wire [{bits * design.cores - 1}:0] totals;
+  assign total = totals[{low + bits - 1}:{low}];
+  {emitted.top} tile(.clk(clk), .rst(rst), .valid(valid), .last(last), .weight({words[0]}),
+    .activation({words[1]}), .total(totals), .total_valid(total_valid));
+endmodule
+"""
+    return emitted.verilog + text, dot
+
+
+BULK = (
+    ("ecp5", ("int4", "int4", 1, 2, 4)),
+    ("ecp5", ("int3", "int3", 2, 2, 5)),
+    ("ecp5", ("e2m1fn", "e2m1fn", 2, 1, 4)),
+    ("ecp5", ("int2", "int2", 3, 2, 3)),
+    ("ice40", ("int8", "int8", 1, 2, 4)),
+    ("ice40", ("int8", "uint8", 2, 1, 3)),
+    ("ice40", ("int3", "int3", 2, 2, 4)),
+    ("xcup", ("int3", "int3", 3, 2, 7)),
+    ("xcup", ("uint3", "uint3", 2, 3, 4)),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "spec"), BULK, ids=lambda value: "_".join(map(str, value)))
+def test_a_million_vectors(target, spec):
+    design = tile(*spec, accumulator="wrap:24")
+    done = 0
+    each = -(-1_000_000 // design.cores)
+    for cell in itertools.product(range(design.rows), range(design.columns)):
+        verilog, dot = view(design, TARGETS[target], cell)
+        verdict = bulk.check(verilog, dot, each, seed=3)
+        assert verdict.mismatches == 0, verdict
+        done += verdict.vectors
+    assert done >= 1_000_000
+
+
+def test_four_products_of_all_operands():
+    """All operands of int3 in one MULT18X18D: 2**12, each of four fields."""
+    design = tile("int3", "int3", 2, 2, 1, accumulator="wrap:16")
+    emitted = emit(design, TARGETS["ecp5"])
+    index = np.arange(1 << 12)
+    codes = np.stack([index >> 3 * i & 7 for i in range(4)], 1).astype(np.uint8)
+    values = (codes.astype(np.int64) ^ 4) - 4
+    ends = np.ones(len(index), np.bool_)
+    checked = 0
+    for row, column in itertools.product(range(2), repeat=2):
+        low = 16 * (2 * row + column)
+        dot = from_record(
+            {
+                "kind": "dot",
+                "weight": "int3",
+                "lanes": 2,
+                "accumulator": "wrap:16",
+                "structure": "behavioural",
+            }
+        )
+        text = f"""
+module {dot.slug}(clk, rst, valid, last, weight, activation, total, total_valid);
+  input clk;
+  input rst;
+  input valid;
+  input last;
+  input [5:0] weight;
+  input [5:0] activation;
+  output [15:0] total;
+  output total_valid;
+  wire [63:0] totals;
+  assign total = totals[{low + 15}:{low}];
+  {emitted.top} tile(.clk(clk), .rst(rst), .valid(valid), .last(last), .weight(weight),
+    .activation(activation), .total(totals), .total_valid(total_valid));
+endmodule
+"""
+        run = Bulk(emitted.verilog + text, dot).run(codes[:, :2], codes[:, 2:], ends)
+        seen = run.total[:, 0].astype(np.int64)
+        assert np.array_equal(seen, values[:, column] * values[:, 2 + row] & 0xFFFF)
+        checked += len(seen)
+    assert checked == 4 << 12
+
+
+TILES = (
+    ("ecp5", ("int4", "int4", 1, 2, 5), {}),
+    ("ecp5", ("int3", "uint3", 2, 2, 3), {"accumulator": "saturate:11"}),
+    ("ecp5", ("e2m1fn", "e2m1fn", 2, 1, 4), {}),
+    ("ecp5", ("int2", "int2", 2, 3, 2), {"accumulator": "wrap:9"}),
+    ("ecp5", ("int4", "int4", 1, 2, 4), {"pipeline": 2}),
+    ("ice40", ("int8", "int8", 1, 2, 3), {}),
+    ("ice40", ("uint8", "int8", 2, 2, 2), {"accumulator": "saturate:18"}),
+    ("ice40", ("e2m1fn", "uint4", 2, 1, 3), {}),
+    ("ice40", ("int3", "int3", 2, 2, 3), {}),
+    ("ice40", ("int2", "uint2", 3, 2, 2), {}),
+    ("xcup", ("int3", "int3", 3, 2, 4), {}),
+    ("xc7", ("uint3", "int3", 2, 3, 5), {"accumulator": "exact:20"}),
+)
+
+
+def case(target, spec, settings):
+    design = tile(*spec, **settings)
+    emitted = emit(design, TARGETS[target])
+    return Case(design, emitted.verilog, emitted.top, emitted.record["latency_cycles"])
+
+
+def check(tiles, vectors):
+    found = [case(*each) for each in tiles]
+    verdicts = simulate(found, vectors=vectors, jobs=1)
+    assert [verdict.mismatches for verdict in verdicts] == [0] * len(tiles)
+    assert sum(verdict.vectors for verdict in verdicts) >= len(tiles) * vectors
+    return len(verdicts)
+
+
+def test_tiles_equal_golden():
+    assert check([TILES[number] for number in (1, 5, 8, 10)], 300) == 4
+
+
+@pytest.mark.slow
+def test_all_tiles_equal_golden():
+    assert check(TILES, 2000) == 12
+
+
+MUTANTS = (
+    ("a lost borrow", 0, r"\.carry0\(\w+\[12\]\)", ".carry0(1'h0)"),
+    ("another field", 1, r"\.carry1\(\w+\[(\d+)\]\)", ".carry1(rst)"),
+    ("halves changed over", 5, r"assign O\[31:16\] = top \* other;",
+     "assign O[31:16] = bottom * other;"),
+    ("a half without its sign", 5, r"\{8\{A\[15\] & 1'b1\}\}", "8'h0"),
+    ("an unsigned factor", 6, r"\{8\{B\[7\] & 1'b1\}\}", "8'h0"),
+)  # fmt: skip
+
+
+def caught(number):
+    name, base, pattern, replacement = MUTANTS[number]
+    found = case(*TILES[base])
+    text, changed = re.subn(pattern, replacement, found.verilog)
+    assert changed, name
+    wrong = Case(found.design, text, found.top, found.latency_cycles)
+    return simulate([wrong], vectors=300, jobs=1)[0].mismatches > 0
+
+
+def test_a_lost_borrow_is_caught():
+    assert caught(0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(1, len(MUTANTS)))
+def test_mutants_are_caught(number):
+    assert caught(number)
+
+
+def test_halves_without_an_export():
+    design = tile("int8", "uint8", 1, 2, 3, accumulator="wrap:24")
+    component = build(plan(design, TARGETS["ice40"]))
+    rng = np.random.default_rng(5)
+    weights, activations = rng.integers(-128, 128, (2, 3)), rng.integers(0, 256, (1, 3))
+
+    def pack(codes):
+        return sum((int(v) & 255) << 8 * i for i, v in enumerate(codes.flat))
+
+    seen = []
+
+    async def bench(ctx):
+        ctx.set(component.weight, pack(weights))
+        ctx.set(component.activation, pack(activations))
+        ctx.set(component.valid, 1)
+        await ctx.tick()
+        seen.append(ctx.get(component.total))
+
+    simulator = Simulator(component)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    wanted = [int(activations[0] @ weights[c]) & 0xFFFFFF for c in range(2)]
+    assert [seen[0] & 0xFFFFFF, seen[0] >> 24] == wanted
