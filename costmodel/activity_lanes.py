@@ -109,9 +109,9 @@ class Side:
         return self.known.significand[self.sample]
 
     @property
-    def exponent(self) -> Numbers:
+    def exponent(self) -> NDArray[np.int16]:
         """The exponent field of each sample."""
-        return self.known.exponent[self.sample]
+        return self.known.exponent.astype(np.int16)[self.sample]
 
 
 @lru_cache(maxsize=256)
@@ -312,7 +312,7 @@ def _shift(
     weight: Side,
     activation: Side,
 ) -> list[Plane]:
-    amount: Numbers = np.zeros(weight.exponent.shape, np.int64)
+    amount = np.zeros(weight.sample.shape, np.int16)
     for operand, side in ((lane.weight, weight), (lane.activation, activation)):
         if operand.field_bits:
             amount += np.maximum(side.exponent, 1) - plan.exponents.from_table

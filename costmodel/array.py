@@ -36,13 +36,19 @@ def _control(plan: ArrayPlan, target: Coefficients) -> Cost:
 
 def selection_luts(plan: ArrayPlan, target: Coefficients) -> int:
     """Return the LUTs that choose a row's results: one per multiplexer and bit."""
-    per_bit = sum(
-        function_luts(ways + (ways - 1).bit_length(), target.lut_inputs)
-        for level in plan.selection
+    per_bit = _selection_luts(plan.selection, target.lut_inputs)
+    return per_bit * plan.result_bits * plan.columns
+
+
+@cache
+def _selection_luts(selection: tuple[tuple[int, ...], ...], lut_inputs: int) -> int:
+    """Return the LUTs per bit of a selection."""
+    return sum(
+        function_luts(ways + (ways - 1).bit_length(), lut_inputs)
+        for level in selection
         for ways in level
         if ways > 1
     )
-    return per_bit * plan.result_bits * plan.columns
 
 
 def _next_row(plan: ArrayPlan) -> Cost:
@@ -62,11 +68,21 @@ def _registers(plan: ArrayPlan, target: Coefficients) -> Cost:
         return Cost(ff=registers)
     moved = memories = 0
     for lanes, bits in ((plan.rows, plan.activation_bits), (plan.columns, plan.weight_bits)):
-        for depth in range(SHORTEST_SHIFT_REGISTER, lanes):
-            whole = depth - (depth > 16 and depth % 16 == 1)
-            moved += whole * bits
-            memories += -(-whole // SHIFT_REGISTER_DEPTH) * bits
+        shifted, places = _skewed(lanes)
+        moved += shifted * bits
+        memories += places * bits
     return Cost(sites=memories, ff=registers - moved)
+
+
+@cache
+def _skewed(lanes: int) -> tuple[int, int]:
+    """Return per bit the registers that move into memories in a skew, and these memories."""
+    moved = memories = 0
+    for depth in range(SHORTEST_SHIFT_REGISTER, lanes):
+        whole = depth - (depth > 16 and depth % 16 == 1)
+        moved += whole
+        memories += -(-whole // SHIFT_REGISTER_DEPTH)
+    return moved, memories
 
 
 def register_chain(length: int, family: str) -> Cost:

@@ -103,8 +103,9 @@ def _from_constant(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
 
 def _sources(level: RightLevel, place: int) -> int:
     """Return how many bits can come to a place, counted from the highest."""
-    starts = (place - (way << level.low_bit) for way in range(1 << level.bits))
-    return sum(0 <= start < level.bits_in for start in starts)
+    most = min(place >> level.low_bit, (1 << level.bits) - 1)
+    least = max(-((level.bits_in - 1 - place) >> level.low_bit), 0)
+    return max(most - least + 1, 0)
 
 
 def right_luts(level: RightLevel, target: Coefficients) -> int:

@@ -67,15 +67,17 @@ def all_sides(
 
     """
     start = numbers(2, 1)
-    across = {c: numbers(2, c) - start for c in (*columns, 2)}
+    first_two = numbers(2, 2) - start
+    across = np.stack([numbers(2, c) - start for c in columns], axis=-1)
+    beyond = np.array(columns) - 1
     blocks = []
     for r in rows:
         if r == 1:
             blocks.append(np.stack([numbers(1, c) for c in columns], axis=-1))
             continue
         first = numbers(r, 1)
-        slope = numbers(r, 2) - first - across[2]
-        blocks.append(np.stack([first + across[c] + (c - 1) * slope for c in columns], axis=-1))
+        slope = numbers(r, 2) - first - first_two
+        blocks.append(first[..., None] + across + beyond * slope[..., None])
     return np.concatenate(blocks, axis=-1)
 
 
