@@ -32,6 +32,7 @@ from costmodel.records import read
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, Grid, OutputStationaryArray, WeightStationaryArray
 from hw.plan import Plan
+from hw.plan.baugh_wooley import STRUCTURE as HEAP
 from hw.target import Target
 
 __all__ = ["EnergyEstimate", "Statistics", "check_covered", "coefficients", "estimate"]
@@ -44,7 +45,7 @@ DERIVED = (
 KINDS = ("mac", "dot", "mxdot", "array", "tile")
 BLOCKS = "dsp"
 """Structure whose products are constants (`costmodel.energy_blocks`): nothing simulates them."""
-STRUCTURES = ("behavioural", "rows", "table", "merged", "compressor", BLOCKS)
+STRUCTURES = ("behavioural", "rows", "table", "merged", "compressor", HEAP, BLOCKS)
 """Structures of products that the formula was fitted to or follows."""
 
 
@@ -158,6 +159,8 @@ def family_of(design: Design) -> str:
     """Return the row of the error table that a design belongs to."""
     if design.kind == "mxdot":
         return design.kind
+    if design.structure == HEAP:
+        return f"{HEAP}, pipelined" if design.pipeline else f"{design.kind}, {HEAP}"
     if design.pipeline:
         return f"{design.kind}, pipelined"
     if design.accumulator.kind is AccumulatorKind.FLOATING:

@@ -19,7 +19,7 @@ def heap_toggles(core: HeapCorePlan, given: Statistics) -> Tally:
         for lane, own in enumerate(codes):
             for place, net in enumerate(planes_of(own, bits)):
                 inputs[f"{name}{lane * bits + place}"] = net
-    nets = run_cells(tally, "compressor", core.heap.netlist, inputs)
+    nets = run_cells(tally, "bit heap", core.heap.netlist, inputs)
     words = [tuple([nets[n] for n in word]) for word in core.heap.outputs]
     addends = [Addend(word) for word in words]
     row = core.heap.final_row

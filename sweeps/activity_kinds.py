@@ -8,6 +8,8 @@ the toggles of their netlists, as `sweeps.activity` does of MACs and dot product
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import random
 import sys
 from collections.abc import Sequence
@@ -18,6 +20,7 @@ import yaml
 
 from hw.design import Design, from_record
 from hw.plan import structures
+from hw.plan.baugh_wooley import STRUCTURE as HEAP
 from hw.target import Target, load
 from sweeps.activity import DATA, FITTED, JUDGED, rows_of
 from sweeps.calibrate import to_csv
@@ -26,6 +29,8 @@ from sweeps.files import write_whole
 SPEC = DATA / "activity_kinds.yaml"
 SETS = (FITTED, JUDGED)
 TRIES = 2000
+PIPELINED_HEAP = f"{HEAP} pipelined"
+HEAPS = (HEAP, PIPELINED_HEAP)
 
 
 @cache
@@ -67,6 +72,7 @@ def _one(source: random.Random, technology: Target, family: str) -> Design | Non
     given = specification()
     lists = {"mxdot": "elements", "compressor": "signs"}
     lists |= dict.fromkeys(("fixed", "pipelined"), "fixed_formats")
+    lists |= dict.fromkeys(HEAPS, "heap_formats")
     formats = given[lists.get(family, "formats")]
     weight = source.choice(formats)
     activation = source.choice([weight, source.choice(formats)])
@@ -81,6 +87,15 @@ def _one(source: random.Random, technology: Target, family: str) -> Design | Non
         record["pipeline"] = source.choice(given["pipelines"])
     elif family == "mxdot":
         record["kind"], lanes = "mxdot", source.choice((4, 8))
+    elif family in HEAPS:
+        structure = HEAP
+        record["kind"] = source.choice(given["heap_kinds"])
+        record["accumulator"] = source.choice(given["heap_accumulators"])
+        if family == PIPELINED_HEAP:
+            record["kind"], record["pipeline"] = "dot", source.choice(given["pipelines"])
+        if record["kind"] in ("array", "tile"):
+            record |= {"rows": source.choice((1, 2)), "columns": source.choice((1, 2, 3))}
+        lanes = 1 if record["kind"] == "mac" else source.choice(given["heap_lanes"])
     if record["kind"] != "mac":
         record["lanes"] = lanes
     try:
@@ -91,22 +106,29 @@ def _one(source: random.Random, technology: Target, family: str) -> Design | Non
     return design.with_structure(structure) if structure in known else None
 
 
-def count(target: str) -> None:
-    """Count the toggles of the designs of one target, and write its file."""
+def count(target: str, only_new: bool = False) -> None:
+    """Count the toggles of the designs of one target, or of those its file lacks; write it."""
+    path = DATA / f"activity_kinds_{target}.csv"
+    stored: dict[str, list[dict[str, Any]]] = {}
+    if only_new and path.is_file():
+        for row in csv.DictReader(path.read_text(encoding="utf-8").splitlines()):
+            stored.setdefault(from_record(json.loads(row["design"])).slug, []).append(row)
     rows: list[dict[str, Any]] = []
     for chosen in SETS:
         for design in draw(target, chosen):
-            rows += rows_of(design, target, chosen)
+            rows += stored.get(design.slug) or rows_of(design, target, chosen)
             print(f"{len(rows)} {design.slug}", file=sys.stderr, flush=True)
-    write_whole(DATA / f"activity_kinds_{target}.csv", to_csv(rows, list(rows[0])))
+    write_whole(path, to_csv(rows, list(rows[0])))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Count the targets of the command line."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("targets", nargs="+")
-    for target in parser.parse_args(arguments).targets:
-        count(target)
+    parser.add_argument("--new", action="store_true", help="count only what the file lacks")
+    given = parser.parse_args(arguments)
+    for target in given.targets:
+        count(target, given.new)
     return 0
 
 

@@ -85,6 +85,30 @@ def test_points_are_what_the_models_say(kind):
         assert not np.isnan(np.ma.getdata(found[name])).any()
 
 
+@pytest.mark.parametrize("kind", ["mac", "dot", "array", "tile"])
+def test_heaps_of_bits_have_the_energy_of_their_estimate(kind):
+    axes = {"lanes": (2, 8)} if kind != "mac" else {}
+    sides = {"rows": (1, 3), "columns": (1, 2)} if kind in ("array", "tile") else {}
+    table = table_of(
+        kind,
+        weights=("int3", "uint2"),
+        activations=("int4",),
+        targets=("xcup", "ecp5"),
+        structures=("baugh-wooley",),
+        accumulators=("exact", "saturate:20"),
+        **axes | sides,
+    )
+    statistics = stream_statistics("gaussian")
+    chunks = table.chunks(extras={"energy": energy_column(table, statistics)})
+    found = np.concatenate([chunk.columns["energy"] for chunk in chunks])
+    assert len(found) == table.points == 8 * (2 if axes else 1) * (4 if sides else 1)
+    for point, value in enumerate(found):
+        design = table.design(point)
+        assert design.structure == "baugh-wooley"
+        each = energy.estimate(design, table.target(point), statistics(design))
+        assert value == pytest.approx(each.energy_pj_per_mac, rel=1e-12), design.slug
+
+
 def test_what_is_covered_comes_plain():
     table = table_of(
         "array",
@@ -106,9 +130,9 @@ def test_what_is_covered_comes_plain():
     ("axes", "column", "words"),
     [
         (
-            {"structures": ("baugh-wooley",), "weights": ("int6",), "activations": ("int6",)},
+            {"accumulators": ("fp32",), "targets": ("ice40",)},
             "energy",
-            "not structure baugh-wooley",
+            "judged by no mac, floating on ice40",
         ),
         (
             {"structures": ("dsp",), "weights": ("int8",), "targets": ("ice40",)},

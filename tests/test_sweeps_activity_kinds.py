@@ -13,7 +13,8 @@ from sweeps.activity import FITTED, JUDGED, chains_of, errors, read_rows, stream
 from sweeps.activity_kinds import SETS, draw, specification
 from sweeps.cli import main
 
-BOUNDS = {"compressor": 8, "mxdot": 8, "pipelined": 8, "window": 12, "floating": 25}
+BOUNDS = {"baugh-wooley": 5, "compressor": 8, "mxdot": 8, "pipelined": 8}
+BOUNDS |= {"window": 12, "floating": 25}
 """Most mean error in percent of each family on xcup and ecp5."""
 OTHERS = {"xc7": 6, "ice40": 12, "gowin": 9}
 """The same of MACs and dot products of targets that take coefficients over."""

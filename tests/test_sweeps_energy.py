@@ -265,7 +265,7 @@ def test_an_estimate_is_near_the_simulation_and_knows_its_bounds():
     assert found.parts["inputs"] == pytest.approx(exact.parts["inputs"], rel=0.05)
     for changes, what in (
         ({"pipeline": 1}, "not pipeline registers whose chains are not given"),
-        ({"structure": "baugh-wooley"}, "not structure baugh-wooley"),
+        ({"structure": "packed"}, "not structure packed"),
     ):
         with pytest.raises(ValueError, match=what):
             energy.estimate(mac(**changes), load("xcup"), statistics)
@@ -293,6 +293,7 @@ def whole_sample(design, stream):
         ({"weight": "int4", "accumulator": "saturate:9"}, 0.05),
         ({"weight": "ternary", "kind": "dot", "lanes": 4, "activation": "int4"}, 0.05),
         ({"weight": "binary", "kind": "dot", "lanes": 24, "structure": "compressor"}, 0.04),
+        ({"weight": "int3", "kind": "dot", "lanes": 8, "structure": "baugh-wooley"}, 0.02),
     ],
 )
 def test_words_of_a_plan_are_those_of_its_netlist(changes, logic):
