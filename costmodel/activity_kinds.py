@@ -9,6 +9,8 @@ which is what an accumulator that normalises holds.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from costmodel.activity_planes import Statistics, Tally
 from costmodel.activity_sums import lane_sums
 from costmodel.cost import Cost
 from hw.design import SCALE_BIAS, Design, OutputStationaryArray
-from hw.formats import MinifloatFormat
+from hw.formats import Format, MinifloatFormat
 from hw.plan import CorePlan, LanePlan, MergedLanePlan, OperandPlan
 from hw.plan.float_core import FloatCorePlan
 from hw.target import Target
@@ -78,7 +80,14 @@ def rounding_toggles(
 
 def sum_density(design: Design, given: Statistics) -> float:
     """Return the toggles per bit of the running sum as `fp32` with the fraction that is kept."""
-    sums = _values(design, given)
+    kept = min(ABOVE_FRACTION + _fraction_bits(design), SINGLE_BITS)
+    return _sum_density(design.weight, design.activation, kept, given)
+
+
+@lru_cache(maxsize=64)
+def _sum_density(weight: Format, activation: Format, kept: int, given: Statistics) -> float:
+    """Return the same of sums in so many bits."""
+    sums = _values(weight, activation, given)
     taken = np.cumsum(sums, axis=1)
     places = np.where(given.last, np.arange(given.last.shape[1]), -1)
     ended = np.maximum.accumulate(places, axis=1)
@@ -89,7 +98,6 @@ def sum_density(design: Design, given: Statistics) -> float:
         0,
     )
     words = (taken - before).astype(np.float32).view(np.uint32)
-    kept = min(ABOVE_FRACTION + _fraction_bits(design), SINGLE_BITS)
     words >>= np.uint32(SINGLE_BITS - kept)
     return float(np.bitwise_count(words[:, 1:] ^ words[:, :-1]).mean()) / kept
 
@@ -102,10 +110,10 @@ def _fraction_bits(design: Design) -> int:
     return design.accumulator.bits - 2
 
 
-def _values(design: Design, given: Statistics) -> NDArray[np.float64]:
+def _values(weight: Format, activation: Format, given: Statistics) -> NDArray[np.float64]:
     """Return the sum of each step's products in units of their last bit, scales included."""
     sides = []
-    for format, codes in ((design.weight, given.weights), (design.activation, given.activations)):
+    for format, codes in ((weight, given.weights), (activation, given.activations)):
         known = fields_of(OperandPlan(format))
         value = known.significand.astype(float) * 2.0 ** (np.maximum(known.exponent, 1) - 1)
         if OperandPlan(format).has_sign:
