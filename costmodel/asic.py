@@ -11,12 +11,23 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from costmodel.asic_float import float_accumulate_modules, scale_modules, shell_modules
+from costmodel.asic_kinds import (
+    has_pending,
+    plane_accumulate_module,
+    plane_count_module,
+    plane_offset_module,
+    plane_row_module,
+    selected_accumulate_modules,
+    sequencer_module,
+    stationary_modules,
+    sum_row_module,
+)
 from costmodel.asic_parts import (
     Module,
     accumulate_modules,
@@ -41,9 +52,13 @@ from hw.plan import (
     Plan,
     ProductPlan,
     ScalePlan,
+    StationaryPlan,
+    SumRow,
     WindowAccumulatePlan,
     WindowLanePlan,
 )
+from hw.plan.bitplane import PlaneAccumulate, PlaneOffset, Sequencer
+from hw.plan.plane_sums import PlaneCount, PlaneRow
 
 FF_TRANSISTORS = 16
 """Of a plain D flip-flop: Yosys' own figure, as in `hw.asic`."""
@@ -61,7 +76,11 @@ def modules(plan: Plan) -> Counter[Module]:
 
     """
     found: Counter[Module] = Counter()
-    for part, count in plan:
+    parts: Iterable[tuple[object, int]] = plan
+    if isinstance(plan, Plan) and isinstance(plan.core, StationaryPlan):
+        found, inner = stationary_modules(plan.core)
+        parts = inner.items()
+    for part, count in parts:
         for module, times in _part_modules(part):
             found[module] += times * count
     return found
@@ -75,6 +94,20 @@ def _part_modules(part: object) -> Iterator[tuple[Module, int]]:
             alone = ()
         case AdderRow():
             alone = (adder_module(part),)
+        case SumRow():
+            alone = (sum_row_module(part),)
+        case PlaneRow():
+            alone = (plane_row_module(part),)
+        case PlaneCount():
+            alone = (plane_count_module(part),)
+        case PlaneAccumulate():
+            alone = (plane_accumulate_module(part),)
+        case PlaneOffset():
+            alone = (plane_offset_module(part),)
+        case Sequencer():
+            alone = (sequencer_module(part),)
+        case AccumulatePlan() if has_pending(part):
+            alone = selected_accumulate_modules(part)
         case AccumulatePlan():
             alone = accumulate_modules(part)
         case WindowAccumulatePlan():
@@ -94,7 +127,10 @@ def _part_modules(part: object) -> Iterator[tuple[Module, int]]:
             yield from shell_modules(part)
             return
         case _:
-            raise ValueError(f"the cost model of asic has no formula for a {type(part).__name__}")
+            raise ValueError(
+                f"the cost model of asic has no formula for a {type(part).__name__}; synthesize "
+                f"measures a design of such parts"
+            )
     for module in alone:
         yield module, 1
 

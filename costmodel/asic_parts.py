@@ -28,6 +28,7 @@ from hw.plan import (
     OperandPlan,
     ProductPlan,
     ShiftLevel,
+    SignSelection,
     WindowAccumulatePlan,
     WindowLanePlan,
     classes,
@@ -75,9 +76,19 @@ def made(
 
 
 @cache
+def selection_module(plan: SignSelection) -> Module:
+    """Return the module that masks and inverts a word."""
+    kind = "masked" if plan.masked else "inverted"
+    name = f"{kind}_{'s' if plan.multiplicand_signed else 'u'}{plan.multiplicand_bits}"
+    return made(name, "product", kind, (plan.multiplicand_bits, 1))
+
+
+@cache
 def product_modules(plan: ProductPlan, whole: str = "") -> tuple[Module, ...]:
     """Return the modules of a product; `whole` names a table of whole codes."""
     if plan.structure == "rows":
+        if isinstance(plan.selection, SignSelection):
+            return (selection_module(plan.selection),)
         if plan.selection is not None:
             raise ValueError("the cost model of asic has no formula for products by selection")
         return tuple(booth_module(row) for row in plan.rows)
@@ -160,7 +171,7 @@ def operand_modules(operand: OperandPlan, asked: tuple[str, ...]) -> Iterator[Mo
         )
         key = f"{kind}{exponent}_{fraction}:{'+'.join(asked)}"
         yield made(f"classify_{format.slug}", "unpack", f"classify_{kind}", features, key)
-    if operand.has_sign and not isinstance(format, MinifloatFormat):
+    if operand.has_sign and not (operand.is_signs or isinstance(format, MinifloatFormat)):
         bits = format.bits
         yield made(f"magnitude_{bits}", "unpack", "magnitude", (bits, 1))
 
@@ -168,8 +179,6 @@ def operand_modules(operand: OperandPlan, asked: tuple[str, ...]) -> Iterator[Mo
 @cache
 def lane_modules(plan: LanePlan | WindowLanePlan | FloatLanePlan) -> tuple[Module, ...]:
     """Return the modules of one lane, its product included."""
-    if any(operand.is_signs for operand in (plan.weight, plan.activation)):
-        raise ValueError("the cost model of asic has no formula for binary and ternary operands")
     sides = (plan.weight, plan.activation), (plan.activation, plan.weight)
     modules = [lane_module(plan)]
     for operand, other in sides:

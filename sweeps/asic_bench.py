@@ -7,7 +7,7 @@ drawn by chance would meet some of them rarely.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from amaranth.hdl import Cat
@@ -27,7 +27,7 @@ from costmodel.asic_parts import (
     operand_modules,
     product_modules,
 )
-from hw.asic import measure
+from hw.asic import FF_TRANSISTORS, measure
 from hw.design import OPERAND_SPECIALS, from_record
 from hw.formats import MinifloatFormat, Specials, parse_element
 from hw.plan import (
@@ -43,8 +43,9 @@ from hw.plan import (
 from hw.plan.digits import booth_rows
 from hw.plan.product import plan_product
 from hw.plan.shift import plan_exponents
-from hw.rtl.accumulate import Fits
+from hw.rtl.accumulate import Accumulator, Fits
 from hw.rtl.array import NextRow
+from hw.rtl.bitplane import PlaneAccumulator, PlaneSequencer
 from hw.rtl.library import Library, place
 from hw.rtl.operand import Classifier, Magnitude
 from hw.rtl.product import BoothRowAdder, Multiplier, ProductTable
@@ -61,6 +62,7 @@ RUN = 60
 SEED = 5
 BOOTH_ROWS = 90
 TABLES = 60
+CLOCKED = (Accumulator, PlaneAccumulator, PlaneSequencer)
 Pair = tuple[Module, wiring.Component]
 
 
@@ -83,7 +85,8 @@ class Bench(wiring.Component):
         m = Logic()
         taken, shown = 0, []
         for number, part in enumerate(self.parts):
-            place(m, platform, f"part{number}", part)
+            clocked = isinstance(part, CLOCKED)
+            place(m, platform, f"part{number}", part, clocked=clocked)
             for name, member in part.signature.members.items():
                 port = getattr(part, name)
                 if member.flow is Out:
@@ -95,10 +98,18 @@ class Bench(wiring.Component):
         return m
 
 
-def measure_parts() -> Iterator[tuple[Module, tuple[int, int]]]:
+Measured = Iterator[tuple[Module, tuple[int, int]]]
+
+
+def measure_parts() -> Measured:
     """Yield every enumerated module with its transistors and gates."""
+    return measure_modules(parts())
+
+
+def measure_modules(offered: Iterable[Pair]) -> Measured:
+    """Yield modules once each with transistors, those of flip-flops left out, and gates."""
     found: dict[tuple[str, str], Pair] = {}
-    for module, component in parts():
+    for module, component in offered:
         component._MustUse__used = True  # one of several equal ones may be left out
         found.setdefault((module.formula, module.key), (module, component))
     pairs = list(found.values())
@@ -115,7 +126,8 @@ def measure_parts() -> Iterator[tuple[Module, tuple[int, int]]]:
         counted = measure(verilog, "bench").by_module
         for number, (module, _) in enumerate(some):
             numbers = counted[kinds[f"part{number}"]]
-            yield module, (numbers["transistors"], numbers["gates"])
+            logic = numbers["transistors"] - FF_TRANSISTORS * numbers["ff"]
+            yield module, (logic, numbers["gates"])
 
 
 def parts() -> Iterator[Pair]:

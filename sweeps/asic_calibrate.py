@@ -36,6 +36,8 @@ from sweeps.asic_designs import distribution, draw
 
 DATA = Path(costmodel.__file__).parent / "data"
 PART_COLUMNS = ("formula", "key", "features", "transistors", "gates")
+SHELLS = {"array_control", "stationary_shell"}
+"""Formulas of what the top modules of arrays hold."""
 COLUMNS = ("design", "transistors", "gates", "ff", "tool")
 
 
@@ -61,8 +63,8 @@ def module_rows(design: Design, found: AsicMeasurement) -> Iterator[tuple[Module
     listed = modules(plan(design, load(ASIC)))
     names = {module.name: module for module in listed if module.name}
     glue = {module.formula: module for module in listed if not module.name}
-    if "array_control" in glue:
-        names[""] = glue["array_control"]
+    for shell in SHELLS & glue.keys():
+        names[""] = glue[shell]
     if "flag_tree" in glue:
         core = "processing_element" if design.cores > 1 or "array_control" in glue else ""
         names[core] = glue["flag_tree"]
@@ -134,6 +136,25 @@ def _csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
     return text.getvalue()
 
 
+def read_modules() -> list[dict[str, Any]]:
+    """Return the measured modules, rows of `PART_COLUMNS`."""
+    text = (DATA / "measured_asic.csv").read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))
+
+
+def write_modules(rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write measured modules in order; of those that are there twice the first."""
+    found: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for row in rows:
+        found.setdefault((row["formula"], row["key"]), row)
+    write_csv(DATA / "measured_asic.csv", [found[key] for key in sorted(found)], PART_COLUMNS)
+
+
+def write_csv(file: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Write rows of a table, whole or not at all."""
+    _write(file, _csv(rows, columns))
+
+
 def _write(file: Path, text: str) -> None:
     part = file.with_suffix(".part")
     part.write_text(text, encoding="utf-8")
@@ -164,13 +185,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = measure_all(designs, options.workers)
         pairs = [pair for one in zip(designs, found, strict=True) for pair in module_rows(*one)]
         rows = part_table([*measure_parts(), *pairs])
-        _write(DATA / "measured_asic.csv", _csv(rows, PART_COLUMNS))
+        measured_here = {row["formula"] for row in rows}
+        rows += [row for row in read_modules() if row["formula"] not in measured_here]
+        write_modules(rows)
         write_fitted()
     if not options.only_fit:
         judged = draw(options.seed, options.count)
         found = measure_all(judged, options.workers)
         rows = [design_row(design, one) for design, one in zip(judged, found, strict=True)]
-        _write(DATA / "heldout_asic.csv", _csv(rows, COLUMNS))
+        write_csv(DATA / "heldout_asic.csv", rows, COLUMNS)
         for resource in COLUMNS[1:4]:
             print(resource, errors(read_held_out(), resource))
     return 0

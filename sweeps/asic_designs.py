@@ -42,8 +42,8 @@ def draw(seed: int, count: int) -> list[Design]:
 
 def _one(source: random.Random, known: Mapping[str, Any]) -> Design:
     """Return one design; ValueError if what was drawn does not go together."""
-    weight = _format(source, known)
-    activation = weight if source.random() < known["equal_operands"] else _format(source, known)
+    weight = format_of(source, known)
+    activation = weight if source.random() < known["equal_operands"] else format_of(source, known)
     kind = _chosen(source, known["kinds"])
     record: dict[str, Any] = {
         "kind": kind,
@@ -76,7 +76,7 @@ def _one(source: random.Random, known: Mapping[str, Any]) -> Design:
     return from_record(record)
 
 
-def _format(source: random.Random, known: Mapping[str, Any]) -> Format:
+def format_of(source: random.Random, known: Mapping[str, Any]) -> Format:
     """Return an operand format."""
     family = _chosen(source, known["families"])
     bits = source.randint(*known["bits"])

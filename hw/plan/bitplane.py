@@ -105,7 +105,8 @@ class Sequencer:
         weight, activation = (
             max(bits - 1, 0).bit_length() for bits in (self.weight_bits, self.activation_bits)
         )
-        if not self.weight_bits:
+        idle = max(self.weight_bits, self.activation_bits) <= 1 and not self.signs
+        if not self.weight_bits or idle:  # only `total_valid`: nothing is counted or loaded
             return 1
         if not self.activation_bits:
             return 3 + weight + self.signs if self.weight_bits > 1 else 2 + self.signs
