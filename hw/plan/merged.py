@@ -249,7 +249,8 @@ def _sites(plan: ChainPlan) -> int:
     return found * len(plan.chains) + (len(plan.chains) - 1) * plan.bounds.bits
 
 
-def candidates(weight: OperandPlan, activation: OperandPlan) -> list[Placement]:
+@cache
+def candidates(weight: OperandPlan, activation: OperandPlan) -> tuple[Placement, ...]:
     """Return the placements that rows can read, to choose from."""
     operands = (weight, activation)
     offset = 0 if from_table(operands) else sum(bool(o.field_bits) for o in operands)
@@ -262,7 +263,7 @@ def candidates(weight: OperandPlan, activation: OperandPlan) -> list[Placement]:
         whole.bit_length(),
         from_table(operands),
     )
-    return [placement for placement in found if wiring(placement) is not None]
+    return tuple([placement for placement in found if wiring(placement) is not None])
 
 
 @cache

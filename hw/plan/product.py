@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from hw.plan.digits import BoothRow, Bounds, DigitSelection, booth_rows, selected_rows
 from hw.plan.selection import SignSelection
@@ -68,6 +69,7 @@ class ProductPlan:
         return sum(row.width for row in self.rows) + (self.selection.luts if self.selection else 0)
 
 
+@cache
 def plan_product(
     structure: str,
     weight: Bounds,

@@ -6,6 +6,7 @@ See `hw.plan.selection`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from hw.plan.operand import OperandPlan
 from hw.plan.sums import Sign, SumRow, SumTree, Word, plan_sums
@@ -47,6 +48,7 @@ def pair_sums(lanes: int, word: Word) -> SumTree:
     return SumTree(lanes, tuple(rows), (root,), (total,))
 
 
+@cache
 def plan_adding(
     lanes: int, word: Word, target: Target
 ) -> tuple[TreePlan | SumTree, tuple[Word, ...]]:
