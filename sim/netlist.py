@@ -176,7 +176,7 @@ def netlist_of(emitted: Emitted, target: str = "", native: bool = False) -> Netl
     """
     record = emitted.record
     name = target or str(record["target"]).partition(":")[0]
-    dsp = record["design"]["structure"] in DSP_STRUCTURES
+    dsp = record["design"].get("structure") in DSP_STRUCTURES
     return Netlist(mapped_netlist(emitted.verilog, emitted.top, name, dsp=dsp), native)
 
 

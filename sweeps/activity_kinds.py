@@ -30,7 +30,8 @@ SPEC = DATA / "activity_kinds.yaml"
 SETS = (FITTED, JUDGED)
 TRIES = 2000
 PIPELINED_HEAP = f"{HEAP} pipelined"
-HEAPS = (HEAP, PIPELINED_HEAP)
+HEAP_GRID = f"{HEAP} grid"
+HEAPS = (HEAP, PIPELINED_HEAP, HEAP_GRID)
 
 
 @cache
@@ -89,7 +90,7 @@ def _one(source: random.Random, technology: Target, family: str) -> Design | Non
         record["kind"], lanes = "mxdot", source.choice((4, 8))
     elif family in HEAPS:
         structure = HEAP
-        record["kind"] = source.choice(given["heap_kinds"])
+        record["kind"] = source.choice(given["heap_kinds" if family == HEAP else "grid_kinds"])
         record["accumulator"] = source.choice(given["heap_accumulators"])
         if family == PIPELINED_HEAP:
             record["kind"], record["pipeline"] = "dot", source.choice(given["pipelines"])

@@ -8,13 +8,24 @@ from typing import Any
 import numpy as np
 
 from costmodel.energy import Energy, Rates, price
-from hw.design import Design, OutputStationaryArray, WeightStationaryArray, from_record
+from hw.design import (
+    Design,
+    OutputStationaryArray,
+    SerialDesign,
+    WeightStationaryArray,
+    from_record,
+)
+from hw.design.constant_dot import ConstantDot
+from hw.design.square import SquareSum
 from hw.rtl import Emitted
 from sim.netlist import Activity, Netlist, netlist_of
 from sim.netlist_check import port_words
 from sim.netlist_parts import Kind
 from sim.ports import Bits, Layout, input_layout, operand_bits
 from sweeps.streams import OperandStream
+
+FED = (ConstantDot, SquareSum)
+"""Kinds with ports of their own that streams feed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +78,11 @@ def measure(emitted: Emitted, stream: OperandStream, target: str = "") -> Measur
             f"operand streams keep no weights, so the energy of {design.slug} is not known: "
             f"the nearest is an output-stationary array, or a dot of {design.lanes} lanes"
         )
+    if isinstance(design, SerialDesign) and not isinstance(design, FED):
+        raise ValueError(
+            f"operand streams bring whole words in every step, so the energy of {design.slug} is "
+            f"not known: the nearest is a dot of {design.lanes} lanes"
+        )
     netlist = netlist_of(emitted, target)
     rows = _rows(design, input_layout(design), stream)
     streams = len(stream.last)
@@ -110,6 +126,8 @@ def _rows(design: Design, layout: Layout, stream: OperandStream) -> Bits:
 def _macs(design: Design, netlist: Netlist, shown: Any) -> float:
     """Return the products taken per cycle: all of them, of an array those it was ready for."""
     each = float(design.lanes * design.cores)
+    if isinstance(design, ConstantDot):
+        return each * design.outputs
     if not isinstance(design, OutputStationaryArray):
         return each
     first = 0

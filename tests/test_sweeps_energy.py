@@ -144,6 +144,30 @@ def test_a_stream_that_stands_still_costs_the_clock_only():
     assert busy.energy_pj_per_mac > 5 * resting.energy_pj_per_mac
 
 
+@pytest.mark.parametrize(
+    ("record", "macs"),
+    [
+        ({"kind": "constdot", "weights": [[3, -5], [7, 11], [1, 0]], "activation": "int4"}, 6),
+        ({"kind": "square", "activation": "int4", "lanes": 2}, 2),
+    ],
+)
+def test_kinds_without_weights_are_fed_their_activations(record, macs):
+    design = from_record(record)
+    stream = operand_stream(design, "uniform")
+    found = measure(emit(design, "xcup"), stream)
+    assert found.macs_per_cycle == macs
+    activation = stream.activation[:, 1:] ^ stream.activation[:, :-1]
+    wanted = np.bitwise_count(activation & 15).sum() / activation[:, :, 0].size
+    ends = 0 if record["kind"] == "constdot" else 2 / 32
+    assert found.rates.inputs == pytest.approx(wanted + ends, rel=0.01)
+
+
+def test_kinds_that_take_bits_are_refused():
+    design = from_record({"kind": "bitplane", "weight": "int4", "lanes": 4})
+    with pytest.raises(ValueError, match="the nearest is a dot of 4 lanes"):
+        measure(emit(design, "xcup"), operand_stream(design, "uniform"))
+
+
 def test_saif_comes_back():
     emitted = emit(mac(), "xcup")
     found = measure(emitted, operand_stream(mac(), "uniform"))
