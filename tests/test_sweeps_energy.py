@@ -17,6 +17,7 @@ from costmodel.activity_planes import (
     plane_of,
     planes_of,
     values_of,
+    words_of,
 )
 from costmodel.activity_sums import accumulated, chain_sums, lanes_of, tree_sums
 from hw.design import from_record
@@ -387,3 +388,19 @@ def step_sums(design, given):
     return [
         sum(w[t] * a[t] for w, a in zip(*integers, strict=True)) for t in range(len(given.last[0]))
     ]
+
+
+def test_planes_of_any_width_hold_their_words():
+    words = np.random.default_rng(3).integers(-(1 << 62), 1 << 62, (7, 31))
+    checked = 0
+    for bits in range(1, 71):
+        planes = planes_of(words, bits)
+        assert len(planes) == bits
+        kept = min(bits, 64)
+        cut = [
+            ((int(w) & ((1 << kept) - 1)) ^ (1 << kept - 1)) - (1 << kept - 1) for w in words.flat
+        ]
+        assert words_of(planes[:kept], words.size).tolist() == cut
+        assert all(plane == planes[63] for plane in planes[64:])
+        checked += len(cut)
+    assert checked == 70 * 217
