@@ -23,7 +23,7 @@ module @name(A, B, O);
   input [7:0] B;
   output [31:0] O;
 `ifdef SYNTHESIS
-  SB_MAC16 #(.TOPOUTPUT_SELECT(2'b10), .BOTOUTPUT_SELECT(2'b10),
+  SB_MAC16 #(.MODE_8x8(1'b1), .TOPOUTPUT_SELECT(2'b10), .BOTOUTPUT_SELECT(2'b10),
     .A_SIGNED(1'b@a), .B_SIGNED(1'b@b)) u (
     .A(A), .B({B, B}), .C(16'h0), .D(16'h0), .O(O), .CLK(1'b0), .CE(1'b0),
     .AHOLD(1'b0), .BHOLD(1'b0), .CHOLD(1'b0), .DHOLD(1'b0), .IRSTTOP(1'b0), .IRSTBOT(1'b0),
