@@ -84,16 +84,15 @@ def _stationary(source: random.Random) -> Record:
     activation = weight if source.random() < known["equal_operands"] else format_of(source, known)
     name = source.choice(("binary", "ternary")) if source.random() < own["signs"] else weight.name
     record: Record = {
-        "kind": chosen(source, own["kinds"]),
+        "kind": "array",
         "dataflow": "weight-stationary",
         "weight": name,
         "activation": activation.name,
         "structure": chosen(source, own["structures"]),
         "specials": chosen(source, known["policies"]),
+        "lanes": source.choice(own["lanes"]),
         **{side: source.choice(own["sides"]) for side in ("rows", "columns")},
     }
-    if record["kind"] == "tile":
-        record["lanes"] = source.choice(own["lanes"])
     return record | {"accumulator": _accumulator(source, known)}
 
 

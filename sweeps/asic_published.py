@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import costmodel
+from costmodel import asic_qkeras
 from hw.asic import FF_TRANSISTORS, AsicMeasurement, measure
 from hw.asic_alone import TOP, alone
 from hw.design import from_record
@@ -232,6 +233,23 @@ def anchors(folder: Path = DATA) -> str:
     return "\n".join(lines)
 
 
+def qkeras() -> str:
+    """Return how far QKeras' published MACs are from three predictions, one scale each."""
+    ways = {
+        "their formula, three coefficients fitted to these points": asic_qkeras.published_fit(),
+        "ours, product then adder, transistors": asic_qkeras.predictions(),
+        "one tree of adders, cells of an open 45 nm library": asic_qkeras.merged_predictions(),
+    }
+    lines = ["QKeras' 190 integer MACs, errors after the one scale that suits best:"]
+    for name, predicted in ways.items():
+        off = asic_qkeras.errors(predicted)
+        lines.append(
+            f"    {name}: relative MAE {off['relative_mae']:.2f} %, mean {off['mape']:.2f} %, worst "
+            f"{off['worst']:.1f} %"
+        )
+    return "\n".join(lines)
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
 
@@ -249,6 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             writer.writerows(rows)
     print(anchors())
     print(table(ratios()))
+    print(qkeras())
     told = ", ".join(f"{name} {more:+.0f} %" for name, _, more in minifloats())
     print("Minifloat MACs on an FPGA against integers of their width: paper +20 … +180 %")
     print(f"    ours on xcup, sites: {told}")

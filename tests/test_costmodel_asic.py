@@ -161,6 +161,9 @@ def test_qkeras_points_by_one_tree_of_library_cells():
     assert found["relative_mae"] <= 4.6  # reached when written: 4.43
     assert found["mape"] <= 4.0
     assert 1.0 <= found["scale"] <= 1.4  # of NAND gates to those of the source
+    told = asic_published.qkeras().splitlines()
+    assert len(told) == 4
+    assert "relative MAE 4.43 %" in told[3]
     # Two bits by two onto eight bits: the columns, carries included, hold 2, 4, 4, 3 and four
     # times 2 bits: a half; a full and a half, twice; a full; four halves.
     area = asic_qkeras.CELL_AREA
