@@ -244,8 +244,8 @@ def qkeras() -> str:
     for name, predicted in ways.items():
         off = asic_qkeras.errors(predicted)
         lines.append(
-            f"    {name}: relative MAE {off['relative_mae']:.2f} %, mean {off['mape']:.2f} %, worst "
-            f"{off['worst']:.1f} %"
+            f"    {name}: relative MAE {off['relative_mae']:.2f} %, mean {off['mape']:.2f} %, "
+            f"worst {off['worst']:.1f} %"
         )
     return "\n".join(lines)
 
