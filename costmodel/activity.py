@@ -43,6 +43,8 @@ DERIVED = (
 )
 """Nets that plans name; a coefficient that was not fitted is 1."""
 KINDS = ("mac", "dot", "mxdot", "array", "tile")
+MEASURED = ("constdot", "square")
+"""Kinds whose netlists can be simulated, but which have no formula."""
 BLOCKS = "dsp"
 """Structure whose products are constants (`costmodel.energy_blocks`): nothing simulates them."""
 STRUCTURES = ("behavioural", "rows", "table", "merged", "compressor", HEAP, BLOCKS)
@@ -249,8 +251,11 @@ def check_covered(
             f"the activity formula covers arrays whose sums stay, not {design.slug}: the nearest "
             f"is an output-stationary array, or a dot of {design.lanes} lanes"
         )
+    if design.kind not in (*KINDS, *MEASURED):
+        known = ", ".join((*KINDS, *MEASURED))
+        raise ValueError(f"operand streams, and so energy, are of {known}, not kind {design.kind}")
     what = None
-    if design.kind not in KINDS:
+    if design.kind in MEASURED:
         what = f"kind {design.kind}"
     elif design.structure not in STRUCTURES:
         what = f"structure {design.structure}"

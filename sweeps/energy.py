@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from costmodel.activity import KINDS
 from costmodel.energy import Energy, Rates, price
 from hw.design import (
     Design,
@@ -81,7 +82,7 @@ def measure(emitted: Emitted, stream: OperandStream, target: str = "") -> Measur
     if isinstance(design, SerialDesign) and not isinstance(design, FED):
         raise ValueError(
             f"operand streams bring whole words in every step, so the energy of {design.slug} is "
-            f"not known: the nearest is a dot of {design.lanes} lanes"
+            f"not known: kinds with energy are {', '.join(KINDS)}, constdot and square"
         )
     netlist = netlist_of(emitted, target)
     rows = _rows(design, input_layout(design), stream)
