@@ -183,7 +183,7 @@ def test_the_formula_is_what_yosys_counts_of_more(target, spec):
 @pytest.mark.parametrize("target", ["ecp5", "ice40"])
 def test_three_values_in_a_word_are_near(target):
     for seen, formula in counts(target, ("int2", "int2", 3, 2, 3)).values():
-        assert formula == pytest.approx(seen, rel=0.03)
+        assert formula == pytest.approx(seen, rel=0.04)
 
 
 @pytest.mark.parametrize(
