@@ -106,7 +106,7 @@ def _after_pivots(columns: Costs) -> tuple[Costs, Numbers]:
     numbers = np.arange(count)
     if count <= _SMALL:
         return columns, numbers
-    for pivot in _pivots(columns[:, :: -(-count // _SAMPLE)]):
+    for pivot in _pivots(columns[:, :: max(2, -(-count // _SAMPLE))]):
         keep = columns[0] < pivot[0]
         equal = columns[0] == pivot[0]
         for column, value in zip(columns[1:], pivot[1:], strict=True):

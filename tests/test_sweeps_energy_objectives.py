@@ -92,8 +92,11 @@ def test_another_structure_serves_where_the_smallest_has_no_formula():
     record = {"kind": "dot", "weight": "int4", "activation": "int4", "lanes": 4}
     plain = from_record(record | {"structure": "rows"})
     assert known.settled_for(plain, target, ["energy", "clock"]) == plain
-    window = from_record(record | {"structure": "rows", "accumulator": "window:20"})
+    packed = {"kind": "tile", "weight": "int3", "rows": 2, "columns": 2, "structure": "packed"}
+    assert known.settled_for(from_record(packed), target, ["energy"]).structure != "packed"
+    loaded = {"kind": "array", "dataflow": "weight-stationary", "weight": "int4"}
+    array = from_record(loaded | {"structure": "rows"})
     with pytest.raises(ValueError, match=r"energy|activity"):
-        known.settled_for(window, target, ["energy"])
-    record = {"design": window.to_record(), "target": "ecp5", "needs": ["energy"]}
+        known.settled_for(array, target, ["energy"])
+    record = {"design": array.to_record(), "target": "ecp5", "needs": ["energy"]}
     assert set(known.figures(record)) == {"unknown"}

@@ -58,6 +58,9 @@ def _netlist(rows: int, bits: int) -> Netlist:
         ChainBit(f"n{first + n}", bitwise("", two, exclusive_or), two[0])
         for n, two in enumerate(words[first:])
     ]
+    if len(row) == 1:  # needs no carry
+        luts.append(bitwise(row[0].output, words[first], exclusive_or))
+        row = []
     chains = [*heap.chains, *([Chain("0", tuple(row), "")] if row else [])]
     signs = frozenset(f"s{row}" for row in range(rows))
     return Netlist(
