@@ -37,6 +37,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_small_arrays_from_end_to_end(tmp_path, capsys):
     assert area_mixed.run(["xcup"], tmp_path, SMALL) == 0
     record = json.loads((tmp_path / "area_mixed.json").read_text())

@@ -118,6 +118,7 @@ def test_all_codes_come_back():
     assert checked == 63_824
 
 
+@pytest.mark.slow
 def test_every_mode_is_that_of_the_list_of_values():
     checked = 0
     for format in [format for format in NARROW if format.bits < 6]:

@@ -49,6 +49,7 @@ def test_the_design_does_the_same_later(emissions):
         assert case.latency_cycles == 1 + record["pipeline"]
 
 
+@pytest.mark.slow
 def test_the_registers_are_those_of_the_record(emissions):
     target, made = emissions
     for design, emitted in made[:3] + made[5:]:

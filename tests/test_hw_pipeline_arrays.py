@@ -73,6 +73,7 @@ def verdicts():
     return found[: len(cases)], found[len(cases) :]
 
 
+@pytest.mark.slow
 def test_the_arrays_do_the_same_later(verdicts):
     right = verdicts[0][: len(RECORDS)] + verdicts[1]
     assert [verdict.mismatches for verdict in right] == [0] * len(right)

@@ -65,6 +65,7 @@ def mac(bits: int = 20) -> Mac:
     return Mac(weight=INT4, activation=INT4, accumulator=parse_accumulator(f"wrap:{bits}"))
 
 
+@pytest.mark.slow
 def test_every_way_to_join_a_correct_module_agrees(tmp_path):
     cases = [
         wrap(

@@ -62,6 +62,7 @@ def test_a_tile_with_two_cells_exchanged_is_found_out():
     assert verdict.mismatches > 100
 
 
+@pytest.mark.slow
 def test_estimates_are_what_yosys_counts():
     for design in designs():
         emitted = emit(design, TARGET)

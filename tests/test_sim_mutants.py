@@ -51,6 +51,7 @@ def bulk_verdicts():
         return dict(zip(cases, found, strict=True))
 
 
+@pytest.mark.slow
 def test_the_bulk_library_catches_all_but_resets(bulk_verdicts):
     passed = {key for key, verdict in bulk_verdicts.items() if verdict.passed}
     right = {name for name, settings in BASES.items() if settings["kind"] != "array"}

@@ -245,6 +245,7 @@ def test_a_window_overflows_as_golden_does():
     assert result[0, 0] < 30 * 28 * 28
 
 
+@pytest.mark.slow
 def test_wide_windows_are_evaluated():
     wide = evaluate_case(Case("e4m3fn", "e4m3fn", "window:80:144"))
     assert wide.correct == evaluate_case(Case("e4m3fn", "e4m3fn")).correct

@@ -20,6 +20,7 @@ OTHERS = {"xc7": 6, "ice40": 12, "gowin": 9}
 """The same of MACs and dot products of targets that take coefficients over."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", ["xcup", "ecp5", *OTHERS])
 def test_errors_of_other_kinds_are_those_that_are_stated(target):
     rows = read_rows(f"kinds_{target}")
