@@ -14,7 +14,7 @@ from costmodel import coefficients
 from costmodel.activity_heap import heap_toggles
 from costmodel.activity_kinds import lanes_and_tree, rounding_toggles
 from costmodel.activity_lanes import Addend, lane_addend
-from costmodel.activity_planes import Statistics, Tally, planes_of, run_cells
+from costmodel.activity_planes import Statistics, Tally, operand_nets, run_cells
 from costmodel.activity_sums import accumulated, lane_sums
 from costmodel.cost import Cost
 from costmodel.model import part_costs
@@ -102,13 +102,7 @@ def word_density(design: Design, target: Target, given: Statistics) -> float:
 
 def _compressed(core: CompressorCorePlan, given: Statistics) -> Tally:
     tally = Tally(given.scope())
-    inputs = {}
-    sides = (("w", given.weights, core.weight), ("a", given.activations, core.activation))
-    for name, codes, operand in sides:
-        bits = operand.format.bits
-        for lane, own in enumerate(codes):
-            for place, net in enumerate(planes_of(own, bits)):
-                inputs[f"{name}{lane * bits + place}"] = net
+    inputs = operand_nets(given, core.weight.format.bits, core.activation.format.bits)
     nets = run_cells(tally, "compressor", core.tree.netlist, inputs)
     *words, pending = core.tree.outputs
     addends = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from costmodel.activity_lanes import Addend
-from costmodel.activity_planes import Statistics, Tally, planes_of, run_cells
+from costmodel.activity_planes import Statistics, Tally, operand_nets, run_cells
 from costmodel.activity_sums import accumulated, tree_sums
 from hw.plan import SumTree
 from hw.plan.heap_core import HeapCorePlan
@@ -12,13 +12,7 @@ from hw.plan.heap_core import HeapCorePlan
 def heap_toggles(core: HeapCorePlan, given: Statistics) -> Tally:
     """Return the toggles of the heap's cells, of the row behind it, and of the accumulator."""
     tally = Tally(given.scope())
-    inputs = {}
-    sides = (("w", given.weights, core.weight), ("a", given.activations, core.activation))
-    for name, codes, operand in sides:
-        bits = operand.format.bits
-        for lane, own in enumerate(codes):
-            for place, net in enumerate(planes_of(own, bits)):
-                inputs[f"{name}{lane * bits + place}"] = net
+    inputs = operand_nets(given, core.weight.format.bits, core.activation.format.bits)
     nets = run_cells(tally, "bit heap", core.heap.netlist, inputs)
     words = [tuple([nets[n] for n in word]) for word in core.heap.outputs]
     addends = [Addend(word) for word in words]

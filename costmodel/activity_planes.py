@@ -172,6 +172,19 @@ def plane_of(values: NDArray[Any]) -> Plane:
     return int.from_bytes(packed.tobytes(), "little")
 
 
+def operand_nets(given: Statistics, weight_bits: int, activation_bits: int) -> dict[str, Plane]:
+    """Return the planes of all operand bits by their nets: ``w0 …`` and ``a0 …``, lane by lane."""
+    return {
+        f"{name}{lane * bits + place}": net
+        for name, codes, bits in (
+            ("w", given.weights, weight_bits),
+            ("a", given.activations, activation_bits),
+        )
+        for lane, own in enumerate(codes)
+        for place, net in enumerate(planes_of(own, bits))
+    }
+
+
 def planes_of(words: NDArray[Any], bits: int) -> list[Plane]:
     """Return the lowest bits of words as planes, the lowest first; words of at most 64 bits."""
     flat = words.reshape(-1)

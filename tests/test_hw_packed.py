@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+from packed_tiles import view
 
 from costmodel import estimate
 from hw import synthesis
@@ -115,51 +116,6 @@ def test_known_packings(weight, activation, sides, products, step, links):
     assert (found.products, found.step, found.most_links) == (products, step, links)
 
 
-def view(design, cell, lanes=None):
-    """Return Verilog that shows one cell of a tile as a dot product; other cells get other codes.
-
-    With `lanes` the columns and rows of a tile of one lane are the lanes of the dot product.
-    """
-    emitted = emit(design, XCUP)
-    row, column = cell
-    dot = from_record(
-        {
-            "kind": "dot",
-            "weight": design.weight.name,
-            "activation": design.activation.name,
-            "lanes": lanes or design.lanes,
-            "accumulator": design.accumulator.name,
-            "structure": "behavioural",
-        }
-    )
-    sides = []
-    for side, count, own in (("weight", design.columns, column), ("activation", design.rows, row)):
-        bits = getattr(design, side).bits
-        width = bits * dot.lanes
-        turned = f"{{{side}[{bits - 1}:0], {side}[{width - 1}:{bits}]}}"
-        words = [side if i == own else f"~{turned}" for i in range(count)]
-        sides.append(side if lanes else "{" + ", ".join(reversed(words)) + "}")
-    bits = design.accumulator_bits
-    low = (row * design.columns + column) * bits
-    text = f"""
-module {dot.slug}(clk, rst, valid, last, weight, activation, total, total_valid);
-  input clk;
-  input rst;
-  input valid;
-  input last;
-  input [{design.weight.bits * dot.lanes - 1}:0] weight;
-  input [{design.activation.bits * dot.lanes - 1}:0] activation;
-  output [{bits - 1}:0] total;
-  output total_valid;
-  wire [{bits * design.cores - 1}:0] totals;
-  assign total = totals[{low + bits - 1}:{low}];
-  {emitted.top} tile(.clk(clk), .rst(rst), .valid(valid), .last(last), .weight({sides[0]}),
-    .activation({sides[1]}), .total(totals), .total_valid(total_valid));
-endmodule
-"""
-    return emitted.verilog + text, dot
-
-
 @pytest.mark.parametrize(
     ("weight", "activation"), [("int4", "int4"), ("int4", "uint4"), ("e2m1fn", "e2m1fn")]
 )
@@ -171,7 +127,7 @@ def test_four_products_of_all_operands(weight, activation):
     ends = np.ones(len(index), np.bool_)
     checked = 0
     for row, column in itertools.product(range(2), range(2)):
-        verilog, dot = view(design, (row, column), lanes=2)
+        verilog, dot = view(design, XCUP, (row, column), lanes=2)
         seen = Bulk(verilog, dot).run(weights, activations, ends).total[:, 0]
         values = [
             np.array([side.integer(code) for code in range(16)])[chosen]
@@ -199,7 +155,7 @@ def bulk_check(spec, vectors):
     design = tile(*spec, accumulator="wrap:24")
     done = 0
     for cell in itertools.product(range(design.rows), range(design.columns)):
-        verilog, dot = view(design, cell)
+        verilog, dot = view(design, XCUP, cell)
         verdict = bulk.check(verilog, dot, vectors, seed=3)
         assert verdict.mismatches == 0, verdict
         done += verdict.vectors

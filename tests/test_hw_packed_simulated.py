@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+from packed_tiles import view
 
 from hw.design import from_record
 from hw.plan import plan
@@ -25,48 +26,6 @@ def tile(weight, activation, rows, columns, lanes, **settings):
     sizes = {"rows": rows, "columns": columns, "lanes": lanes}
     record = {"kind": "tile", "weight": weight, "activation": activation, "structure": "packed"}
     return from_record(record | sizes | settings)
-
-
-def view(design, target, cell):
-    """Return Verilog that shows a cell of a tile as a dot product; others get other codes."""
-    emitted = emit(design, target)
-    row, column = cell
-    dot = from_record(
-        {
-            "kind": "dot",
-            "weight": design.weight.name,
-            "activation": design.activation.name,
-            "lanes": design.lanes,
-            "accumulator": design.accumulator.name,
-            "structure": "behavioural",
-        }
-    )
-    words = []
-    for side, count, own in (("weight", design.columns, column), ("activation", design.rows, row)):
-        bits = getattr(design, side).bits
-        width = bits * dot.lanes
-        turned = f"{{{side}[{bits - 1}:0], {side}[{width - 1}:{bits}]}}"
-        found = [side if i == own else f"~{turned}" for i in range(count)]
-        words.append("{" + ", ".join(reversed(found)) + "}")
-    bits = design.accumulator_bits
-    low = (row * design.columns + column) * bits
-    text = f"""
-module {dot.slug}(clk, rst, valid, last, weight, activation, total, total_valid);
-  input clk;
-  input rst;
-  input valid;
-  input last;
-  input [{design.weight.bits * dot.lanes - 1}:0] weight;
-  input [{design.activation.bits * dot.lanes - 1}:0] activation;
-  output [{bits - 1}:0] total;
-  output total_valid;
-  wire [{bits * design.cores - 1}:0] totals;
-  assign total = totals[{low + bits - 1}:{low}];
-  {emitted.top} tile(.clk(clk), .rst(rst), .valid(valid), .last(last), .weight({words[0]}),
-    .activation({words[1]}), .total(totals), .total_valid(total_valid));
-endmodule
-"""
-    return emitted.verilog + text, dot
 
 
 BULK = (
