@@ -168,8 +168,7 @@ def test_estimates_are_what_yosys_maps(target):
 @pytest.mark.slow
 @pytest.mark.parametrize("target", sorted(BLOCKS))
 def test_estimates_are_what_yosys_maps_at_sizes_drawn_at_random(target):
-    number = 20 if target.startswith("xc") else 40  # a synthesis takes ten times as long there
-    assert check(target, drawn_sizes(target, number)) == number
+    assert check(target, drawn_sizes(target, 40)) == 40
 
 
 def test_an_estimate_tells_its_blocks():
