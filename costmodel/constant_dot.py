@@ -21,13 +21,16 @@ def constant_row(plan: ConstantRow, target: Coefficients) -> Cost:
     """Return the cost of a row: a site per bit of LUT6_2, or what Yosys makes of two words.
 
     The lowest bit of a difference needs no carry: Yosys for Xilinx makes it beside what enters the
-    chain. A constant 1 that enters a row of three is an inverter to it.
+    chain. A constant 1 that enters a row of three is an inverter to it. A sum of words that
+    share no place is wires.
     """
     if plan.sites <= 0:
         return Cost()
     if len(plan.words) == TERNARY:
         return dual_row(plan.sites) + Cost(sites=sum(plan.negative))
     row = Row(tuple(_bits(plan, target)), ())
+    if not any(plan.negative) and not any(left and right for left, right in row.bits):
+        return Cost()
     if not is_chain(row.width, target):
         return luts(narrow_luts(row, target))
     left, right = row.bits[0]
