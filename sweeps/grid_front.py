@@ -106,10 +106,7 @@ def front_of_grid(
         For an unknown objective, too few or too many, a pair without a loss, or NaN.
 
     """
-    known = (*OBJECTIVES, *(n for e in (extras or {}) for n in (e, f"{e}{PER_PRODUCT}")))
-    for name in (*objectives, *(limit.name for limit in limits)):
-        if name not in known:
-            raise ValueError(f"an objective is one of {', '.join(known)}, not {name!r}")
+    _check_names((*objectives, *(limit.name for limit in limits)), extras or {})
     by_core = _losses_of_cores(table, losses) if isinstance(losses, Mapping) else losses
     start = time.perf_counter()
     best = np.empty((0, len(objectives)))
@@ -118,10 +115,7 @@ def front_of_grid(
     waiting: list[tuple[Values, Numbers]] = []
     for chunk in table.chunks(chunk_points, extras):
         costs, is_known = _costs(chunk, by_core, objectives)
-        kept = is_known.copy()
-        for limit in limits:
-            column = _column(chunk, by_core, limit.name)
-            kept &= limit.meets(-column if limit.name == PRODUCTS else column)
+        kept = _meeting(is_known, chunk, by_core, limits)
         chosen = np.arange(points, points + len(costs))
         waiting.append((costs, chosen) if kept.all() else (costs[kept], chosen[kept]))
         points += len(costs)
@@ -134,6 +128,23 @@ def front_of_grid(
     order = np.lexsort(best.T)
     seconds = time.perf_counter() - start
     return GridFront(numbers[order], best[order], tuple(objectives), points, seconds, unknown, met)
+
+
+def _check_names(names: Sequence[str], extras: Mapping[str, Extra]) -> None:
+    """Refuse what is no objective."""
+    known = (*OBJECTIVES, *(n for e in extras for n in (e, f"{e}{PER_PRODUCT}")))
+    for name in names:
+        if name not in known:
+            raise ValueError(f"an objective is one of {', '.join(known)}, not {name!r}")
+
+
+def _meeting(is_known: Mask, chunk: Chunk, by_core: Values, limits: Sequence[Limit]) -> Mask:
+    """Return which known points of a chunk meet all limits."""
+    kept = is_known.copy()
+    for limit in limits:
+        column = _column(chunk, by_core, limit.name)
+        kept &= limit.meets(-column if limit.name == PRODUCTS else column)
+    return kept
 
 
 def _reduced(parts: Sequence[tuple[Values, Numbers]]) -> tuple[Values, Numbers]:

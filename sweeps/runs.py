@@ -79,8 +79,7 @@ def run(
     hands: dict[str, Any] = {"workers": workers, "executor": executor}
     costs = [
         Task("estimate", {"design": d.to_record(), "target": name}, tools.estimate_salt)
-        for name in sweep.targets
-        for d in (entry.design for entry in entries)
+        for name, d in product(sweep.targets, (entry.design for entry in entries))
         if d is not None
     ]
     with reporter("area") as report:
