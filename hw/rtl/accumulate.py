@@ -39,6 +39,21 @@ def step_ports(
     return ports
 
 
+def core_ports(
+    weight_bits: int, activation_bits: int, bits: int, flags: tuple[str, ...] = ()
+) -> dict[str, object]:
+    """Return the ports of an accumulation core: all lanes' codes in, the sum and its flags out."""
+    ports: dict[str, object] = {
+        "valid": In(1),
+        "last": In(1),
+        "weight": In(weight_bits),
+        "activation": In(activation_bits),
+        "total": Out(bits),
+        "total_valid": Out(1),
+    }
+    return ports | {flag: Out(1) for flag in flags}
+
+
 class SumRegisters:
     """Registers of a sum in progress and of what is shown of it.
 

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.plan.bit_heap import BitHeapPlan
 from hw.plan.heap_core import HeapCorePlan
-from hw.rtl.accumulate import Accumulator
+from hw.rtl.accumulate import Accumulator, core_ports
 from hw.rtl.cells import Nets
 from hw.rtl.compressor import place_lookups
 from hw.rtl.library import place
@@ -79,15 +79,10 @@ class HeapCore(wiring.Component):
 
     def __init__(self, plan: HeapCorePlan) -> None:
         self.plan = plan
-        ports = {
-            "valid": In(1),
-            "last": In(1),
-            "weight": In(plan.weight.format.bits * plan.lanes),
-            "activation": In(plan.activation.format.bits * plan.lanes),
-            "total": Out(plan.accumulate.bits),
-            "total_valid": Out(1),
-        }
-        super().__init__(ports | {flag: Out(1) for flag in plan.accumulate.flags})
+        weight, activation = (s.format.bits * plan.lanes for s in (plan.weight, plan.activation))
+        super().__init__(
+            core_ports(weight, activation, plan.accumulate.bits, plan.accumulate.flags)
+        )
 
     def elaborate(self, platform: object) -> Module:
         """Connect the heap and the accumulator."""

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.plan.cells import Lut
 from hw.plan.compressor import CompressorCorePlan, CompressorPlan
-from hw.rtl.accumulate import Accumulator
+from hw.rtl.accumulate import Accumulator, core_ports
 from hw.rtl.cells import Nets
 from hw.rtl.library import place
 from hw.rtl.sums import Summand
@@ -96,15 +96,8 @@ class CompressorCore(wiring.Component):
 
     def __init__(self, plan: CompressorCorePlan) -> None:
         self.plan = plan
-        ports = {
-            "valid": In(1),
-            "last": In(1),
-            "weight": In(plan.weight.format.bits * plan.lanes),
-            "activation": In(plan.activation.format.bits * plan.lanes),
-            "total": Out(plan.bits),
-            "total_valid": Out(1),
-        }
-        super().__init__(ports | {flag: Out(1) for flag in plan.accumulate.flags})
+        weight, activation = (s.format.bits * plan.lanes for s in (plan.weight, plan.activation))
+        super().__init__(core_ports(weight, activation, plan.bits, plan.accumulate.flags))
 
     def elaborate(self, platform: object) -> Module:
         """Connect the tree and the accumulator."""

@@ -15,6 +15,7 @@ from hw.plan import (
     SumRow,
     SumTree,
 )
+from hw.rtl.accumulate import core_ports
 from hw.rtl.bits import any_of
 from hw.rtl.floating import FloatAccumulator, FloatLane
 from hw.rtl.lane import Lane
@@ -64,16 +65,10 @@ class FloatCore(wiring.Component):
         self.plan = plan
         lane = plan.lane
         scale = 0 if plan.scale is None else plan.scale.bits
-        super().__init__(
-            {
-                "valid": In(1),
-                "last": In(1),
-                "weight": In(lane.weight.format.bits * plan.lanes + scale),
-                "activation": In(lane.activation.format.bits * plan.lanes + scale),
-                "total": Out(plan.accumulate.bits),
-                "total_valid": Out(1),
-            }
+        weight, activation = (
+            side.format.bits * plan.lanes + scale for side in (lane.weight, lane.activation)
         )
+        super().__init__(core_ports(weight, activation, plan.accumulate.bits))
 
     def elaborate(self, platform: object) -> Module:
         """Connect lanes, tree, scales and accumulator."""
