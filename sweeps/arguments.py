@@ -26,6 +26,7 @@ _DESIGN_KEYS = (
     "accumulator",
     "structure",
     "specials",
+    "chain",
     "pipeline",
     "organisation",
     "group",
@@ -125,6 +126,9 @@ def add_design(parser: argparse.ArgumentParser) -> None:
         "--structure",
         help="auto, behavioural, rows, table, merged, compressor, baugh-wooley, dsp or packed "
         "(auto)",
+    )
+    parser.add_argument(
+        "--chain", type=at_least(0), metavar="N", help="rows of a chain, of structure merged (0)"
     )
     parser.add_argument("--specials", help="flag or ignore: NaN and infinite operands (flag)")
     _add_serial(parser)

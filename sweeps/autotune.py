@@ -48,12 +48,17 @@ def _cheapest(design: Design, target: Target, without: tuple[str, ...] = ()) -> 
         return candidates[0].structure
     best = _price(candidates[0], target), candidates[0].structure
     for candidate in candidates[1:]:
-        if candidate.structure == BAUGH_WOOLEY and not _may_win(candidate, target, best[0][1]):
+        if not worth_planning(candidate, target, best[0][1]):
             continue
         price = _price(candidate, target)
         if price < best[0]:
             best = price, candidate.structure
     return best[1]
+
+
+def worth_planning(design: Design, target: Target, sites: int) -> bool:
+    """Whether a structure may take at most so many sites, and be planned in a second or two."""
+    return design.structure != BAUGH_WOOLEY or _may_win(design, target, sites)
 
 
 def _may_win(design: Design, target: Target, sites: int) -> bool:

@@ -213,7 +213,9 @@ def _chosen(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _clocked(arguments: argparse.Namespace) -> tuple[Design, str]:
     """Return the design and its target, with the stages that a clock asks for."""
-    from sweeps import workflow
+    from hw.design import SerialDesign
+    from hw.target import load
+    from sweeps.clocking import for_clock
 
     design, target = design_of(arguments)
     design = _optimized(arguments, design, target)
@@ -221,7 +223,11 @@ def _clocked(arguments: argparse.Namespace) -> tuple[Design, str]:
         return design, target
     if arguments.pipeline is not None:
         raise ValueError("--target-mhz chooses the stages: leave out --pipeline")
-    return workflow.clocked(design, target, arguments.target_mhz), target
+    found = for_clock(design, load(target), arguments.target_mhz)
+    if design.structure == "auto" and not isinstance(design, SerialDesign):
+        arguments.choice = found.to_record()
+        print(f"{_choice_text(arguments.choice)}\n{found.reason}", file=sys.stderr)
+    return found.design, target
 
 
 def simulation_options(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,6 +48,10 @@ def settle(design: Design, target: str = DEFAULT_TARGET) -> tuple[Design, Target
     technology = targets.load(target)
     if isinstance(design, SerialDesign):
         return design, technology
+    if design.pipeline and design.structure == "auto" and technology.name != targets.ASIC:
+        from sweeps.clocking import for_stages
+
+        return for_stages(design, technology).design, technology
     try:
         return resolve(design, technology), technology
     except ValueError:
@@ -254,45 +257,14 @@ def _registers(
 
 
 def clocked(design: Design, target: str, target_mhz: float) -> Design:
-    """Return a design with the fewest pipeline stages that a clock asks for.
+    """Return a design with the structure and the fewest stages that a clock asks for.
 
-    Raises
-    ------
-    ValueError
-        If the delays of the target are not known, or the clock cannot be reached (the message
-        tells the one that can).
-    hw.errors.MissingTool
-        If Yosys (pyosys) is missing.
-
+    Errors as for `sweeps.clocking.for_clock`.
     """
-    from costmodel.timing import CLOCKED, delays
-    from hw.design import SerialDesign
-    from hw.pipeline import stages_for
-    from hw.pipeline.delays import DELAYS_OF, REGISTER_NS
-    from hw.rtl.emit import netlist, stages_for_clock
+    from hw.target import load
+    from sweeps.clocking import for_clock
 
-    if not 0 < target_mhz < math.inf:
-        raise ValueError(f"a clock in MHz is positive, not {target_mhz:g}")
-    settled, technology = settle(design, target)
-    if isinstance(design, SerialDesign):
-        raise ValueError(f"{design.kind} takes no pipeline stages: leave out --target-mhz")
-    if technology.name not in CLOCKED:
-        raise ValueError(
-            f"delays are known of {', '.join(CLOCKED)} only, not of {technology.name}: "
-            f"say how many stages instead (--pipeline)"
-        )
-    if technology.name == DELAYS_OF:
-        return replace(settled, pipeline=stages_for_clock(settled, technology, 1000 / target_mhz))
-    known = delays(technology.name)
-    path_ns = known.stage_path_ns(1000 / target_mhz)
-    if path_ns <= REGISTER_NS:
-        most = math.floor(1000 / known.staged_ns(REGISTER_NS))
-        raise ValueError(
-            f"registers alone allow at most {most} MHz on {technology.name}, not {target_mhz:g}"
-        )
-    made, top = netlist(settled, technology)
-    stages = stages_for(made, top, path_ns, technology.lut_inputs, 1.0, known.staged_ns)
-    return replace(settled, pipeline=stages)
+    return for_clock(design, load(target), target_mhz).design
 
 
 def clock(emitted: Emitted, cache: bool = True) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from hw.design.base import (
     SPECIALS_POLICIES,
     STRUCTURES,
     Design,
+    chain_lengths,
 )
 from hw.design.bitmod import BitmodPe
 from hw.design.bitmod_tile import BitmodTile
@@ -71,6 +72,7 @@ __all__ = [
     "OutputStationaryArray",
     "SerialDesign",
     "WeightStationaryArray",
+    "chain_lengths",
     "from_record",
     "is_signs",
     "largest_shift",

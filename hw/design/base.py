@@ -38,6 +38,11 @@ SCALE_MAXIMUM = 254
 """Codes of E8M0, the scale of an MX block: ``2**(code - 127)``, NaN at 255 (OCP MX v1.0)."""
 
 
+def chain_lengths(lanes: int) -> tuple[int, ...]:
+    """Return the lengths of equal chains of rows for so many lanes."""
+    return tuple(length for length in range(1, lanes + 1) if lanes % length == 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
     """What all designs share: two operand formats, an accumulator and two policies.
@@ -54,6 +59,8 @@ class Design:
         contribute 0 and nothing else.
     structure
         How products are built; "auto" must be resolved before `hw.plan.plan`.
+    chain
+        Of structure merged: lanes whose rows stand in one chain; 0 leaves it to the plan.
     pipeline
         Stages of registers before the accumulators. The design then does what it does without
         them, reset included, that many cycles later. Those of an array are in its cells.
@@ -68,6 +75,7 @@ class Design:
     accumulator: Accumulator = DEFAULT_ACCUMULATOR
     specials: str = "flag"
     structure: str = "auto"
+    chain: int = 0
     pipeline: int = 0
 
     def __post_init__(self) -> None:
@@ -81,6 +89,7 @@ class Design:
         one_of("specials", self.specials, SPECIALS_POLICIES)
         one_of("structure", self.structure, STRUCTURES)
         within("pipeline", self.pipeline, 0, MAXIMUM_PIPELINE)
+        self._check_chain()
         self._check_carries_specials()
         if (
             self.accumulator.kind is AccumulatorKind.EXACT
@@ -99,6 +108,21 @@ class Design:
                 f"an alignment window holds at least one product of significands, "
                 f"{self.significand_product_bits} bits for {self.weight} × {self.activation}, "
                 f"not {self.accumulator.bits}"
+            )
+
+    def _check_chain(self) -> None:
+        if not self.chain:
+            return
+        if self.structure != "merged":
+            raise ValueError(
+                f"only merged products stand in chains of rows: chain is 0 with structure "
+                f"{self.structure}, not {self.chain}"
+            )
+        if self.chain < 0 or self.lanes % self.chain:
+            near = min(chain_lengths(self.lanes), key=lambda length: abs(length - self.chain))
+            raise ValueError(
+                f"equal chains of rows divide the {self.lanes} lanes, not {self.chain}: "
+                f"the nearest is {near}"
             )
 
     def _check_carries_specials(self) -> None:
@@ -241,6 +265,7 @@ class Design:
         parts = [self.size_slug, self.weight.slug, self.activation.slug, self.accumulator.slug]
         parts += [self.specials] if self.has_specials and self.specials != "flag" else []
         parts += [self.structure.replace("-", "_")] if self.structure != "auto" else []
+        parts += [f"c{self.chain}"] if self.chain else []
         parts += [f"p{self.pipeline}"] if self.pipeline else []
         return "_".join(parts)
 
@@ -258,6 +283,7 @@ class Design:
             "accumulator": self.accumulator.name,
             "specials": self.specials,
             "structure": self.structure,
+            **({"chain": self.chain} if self.chain else {}),
             **({"pipeline": self.pipeline} if self.pipeline else {}),
         }
 

@@ -156,6 +156,11 @@ class WeightStationaryArray(Grid):
     def __post_init__(self) -> None:
         """Reject accumulators for which a partial sum cannot flow from row to row."""
         Grid.__post_init__(self)
+        if self.chain:
+            raise ValueError(
+                f"merged rows of a weight-stationary array are one chain down its column: "
+                f"chain is 0, not {self.chain}"
+            )
         if self.is_window or self.is_floating:
             bits = self.product_bits + (self.lanes - 1).bit_length()
             fits = bits <= MAXIMUM_ACCUMULATOR_BITS

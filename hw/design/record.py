@@ -23,7 +23,7 @@ _SIZE_KEYS = {
 }
 _CHOICE_KEYS = {"array": ("dataflow",)}
 _COMMON_KEYS = (
-    *("kind", "weight", "activation", "accumulator", "specials", "structure", "pipeline"),
+    *("kind", "weight", "activation", "accumulator", "specials", "structure", "chain", "pipeline"),
 )
 
 
@@ -70,8 +70,9 @@ def from_record(record: Mapping[str, Any]) -> Design:
     settings: dict[str, Any] = {
         key: str(record[key]) for key in ("specials", "structure") if record.get(key)
     }
-    if record.get("pipeline") is not None:
-        settings["pipeline"] = whole("pipeline", record["pipeline"])
+    for key in ("chain", "pipeline"):
+        if record.get(key) is not None:
+            settings[key] = whole(key, record[key])
     usual = own.default_accumulator
     accumulator = parse_accumulator(str(record.get("accumulator") or usual))
     if isinstance(accumulator, FixedFormat):

@@ -26,9 +26,9 @@ from collections.abc import Callable
 from hw.pipeline.delays import CROWDING, levels
 from hw.pipeline.job import Job, Pipelined
 from hw.pipeline.netlist import Netlist
-from hw.pipeline.placing import TooShort
+from hw.pipeline.placing import TooShort, Unreachable
 
-__all__ = ["Pipelined", "insert", "levels", "stages_for"]
+__all__ = ["Pipelined", "Unreachable", "insert", "levels", "stages_for"]
 
 
 def insert(netlist: Netlist, top: str, stages: int, lut_inputs: int) -> Pipelined:
@@ -81,8 +81,8 @@ def stages_for(
 
     Raises
     ------
-    ValueError
-        If a part that is never cut takes longer; the message tells the shortest period.
+    Unreachable
+        A ValueError: a part that is never cut takes longer; it tells the clock that can be reached.
 
     """
     free = Job(netlist, top, lut_inputs)
@@ -94,7 +94,9 @@ def stages_for(
         allowed = period_ns
         if period_of is not None:
             needed, allowed = period_of(needed), period_of(period_ns)
-        raise ValueError(
+        most = math.floor(1000 / needed)
+        raise Unreachable(
             f"no registers can be placed within {fault.part}, which takes {needed:.2f} ns, "
-            f"more than {allowed:.2f} ns: at most {math.floor(1000 / needed)} MHz"
+            f"more than {allowed:.2f} ns: at most {most} MHz",
+            most,
         ) from None

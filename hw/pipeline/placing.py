@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 
 class TooShort(Exception):
+class Unreachable(ValueError):
+    """A clock that no number of stages reaches; `most_mhz` is one that can be reached."""
+
+    def __init__(self, message: str, most_mhz: int) -> None:
+        super().__init__(message)
+        self.most_mhz = most_mhz
+
+
     """A part that is never cut takes longer than a cycle."""
 
     def __init__(self, part: str, path_ns: float) -> None:

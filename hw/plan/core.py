@@ -311,7 +311,7 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
             bits, lane.placement, design.flags, on_last, target.primitives
         )
         return CorePlan(1, lane, None, TreePlan((), lane.bounds), merged)
-    chain = plan_chains(design.lanes, lane)
+    chain = plan_chains(design.lanes, lane, design.chain)
     tree, words = plan_adding(len(chain.chains), Word.plain(chain.bounds), target)
     kept = AccumulatePlan(kind, bits, words, design.flags, on_last, lean=target.primitives)
     return CorePlan(design.lanes, lane, None, tree, kept, chain)
@@ -320,7 +320,7 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
 def _plan_merged_window(design: Design, target: Target, on_last: bool) -> CorePlan:
     """Return the core of a merged design with an alignment window."""
     lane = plan_merged_window_lane(design, target)
-    chain = plan_window_chains(design.lanes, lane)
+    chain = plan_window_chains(design.lanes, lane, design.chain)
     tree = plan_tree(len(chain.chains), chain.bounds, relative=False)
     kept = MergedWindowAccumulatePlan(
         design.accumulator_bits,

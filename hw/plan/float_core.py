@@ -128,7 +128,7 @@ def plan_float_core(design: Design, target: Target, on_last: bool) -> FloatCoreP
 def _plan_merged(design: Design, target: Target, on_last: bool) -> FloatCorePlan:
     """Return the core of a merged design."""
     lane = plan_merged_lane(design, target)
-    chain = plan_chains(design.lanes, lane)
+    chain = plan_chains(design.lanes, lane, design.chain)
     word = Word.plain(chain.bounds)
     tree, final, addend = _plan_adding(word, len(chain.chains), target)
     scale, kept = _plan_rounding(design, addend, False, on_last)

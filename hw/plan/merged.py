@@ -197,22 +197,24 @@ def plan_merged_lane(design: Design, target: Target) -> MergedLanePlan:
     return MergedLanePlan(weight, activation, placement, bounds, flags, target.primitives)
 
 
-def plan_chains(lanes: int, lane: MergedLanePlan) -> ChainPlan:
-    """Return the chains that add the products of all lanes."""
-    return chains_of(lanes, lane.placement, lane.bounds.high, lane.packed)
+def plan_chains(lanes: int, lane: MergedLanePlan, length: int = 0) -> ChainPlan:
+    """Return the chains that add the products of all lanes; see `chains_of`."""
+    return chains_of(lanes, lane.placement, lane.bounds.high, lane.packed, length)
 
 
-def chains_of(lanes: int, placement: Placement, reach: int, packed: bool) -> ChainPlan:
+def chains_of(
+    lanes: int, placement: Placement, reach: int, packed: bool, length: int = 0
+) -> ChainPlan:
     """Return one chain for all lanes, or equal ones; products are at most `reach`.
 
     Rows grow as their sums do or, where cells are `packed` and it takes fewer sites, keep the width
     of a product and have their carries counted. Chains of such rows are long: fewer sums are added
-    (and fewer registers stand in a pipeline), on a longer path.
+    (and fewer registers stand in a pipeline), on a longer path. A `length` other than 0 is kept to.
     """
-    plain = _growing(_length(lanes, CHAIN_LENGTH), lanes, placement, reach, packed)
+    plain = _growing(length or _length(lanes, CHAIN_LENGTH), lanes, placement, reach, packed)
     if not packed:
         return plain
-    counted = _counted(_length(lanes, LONGEST_CHAIN), lanes, placement, reach)
+    counted = _counted(length or _length(lanes, LONGEST_CHAIN), lanes, placement, reach)
     return min(plain, counted, key=_sites)
 
 

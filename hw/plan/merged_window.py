@@ -150,11 +150,11 @@ def plan_merged_window_lane(design: Design, target: Target) -> MergedWindowLaneP
     return MergedWindowLanePlan(weight, activation, placement, bits, flags, target.primitives)
 
 
-def plan_window_chains(lanes: int, lane: MergedWindowLanePlan) -> ChainPlan:
-    """Return the chains that add the aligned products of all lanes."""
+def plan_window_chains(lanes: int, lane: MergedWindowLanePlan, length: int = 0) -> ChainPlan:
+    """Return the chains that add the aligned products of all lanes; see `chains_of`."""
     placement = lane.placement
     reach = lane.weight.high * lane.activation.high << placement.width - placement.product_bits
-    return chains_of(lanes, placement, reach, lane.packed)
+    return chains_of(lanes, placement, reach, lane.packed, length)
 
 
 def _exponent_bits(weight: OperandPlan, activation: OperandPlan) -> int:
