@@ -24,7 +24,7 @@ from pathlib import Path
 
 from sweeps.files import read_text
 from sweeps.nodes import Entry, compose
-from sweeps.spec import _formats as read_formats
+from sweeps.spec import read_formats
 
 REQUIRED = ("network", "weights", "activations")
 _LISTS = ("accumulators", "structures", "targets", "objectives")

@@ -144,8 +144,8 @@ def parse_spec(text: str, source: str = "sweep.yaml") -> Sweep:
     fields: dict[str, Any] = {
         "name": name,
         "network": _network(entries["network"]),
-        "weights": _formats(entries["weights"]),
-        "activations": _formats(entries["activations"]),
+        "weights": read_formats(entries["weights"]),
+        "activations": read_formats(entries["activations"]),
         "output": Path("build") / name,
     }
     for key, (field, read) in _READERS.items():
@@ -173,7 +173,8 @@ def _dataset(entry: Entry) -> str:
     return name if name.endswith(".npz") else entry.choice(datasets.NAMES)
 
 
-def _formats(entry: Entry) -> tuple[AnyFormat, ...]:
+def read_formats(entry: Entry) -> tuple[AnyFormat, ...]:
+    """Return the formats of a list of families and names; one without any is refused."""
     families = [_family(item) for item in entry.sequence("families and format names")]
     formats = formats_of(families)
     if not formats:

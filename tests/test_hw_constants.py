@@ -1,25 +1,19 @@
 """Constant weights: adder graphs of fewest adders, shared rows, hardware, costs, refusals."""
 
 import random
-import re
-from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
+from cycle_checks import case, check_caught, check_cocotb, check_cost, check_hardware, mutant
 
 from costmodel import estimate
 from hw.design import from_record
 from hw.formats.khot import signed_digits
 from hw.plan import plan
 from hw.plan.adder_graph import cost, graph, odd, triple_rows
-from hw.rtl import emit
-from hw.synthesis import synthesize
 from hw.target import load
 from sim import cycle_bulk, cycles
 from sim.golden import constant_dot as golden
-from sim.harness import Case
-from sim.runner import simulate
 
 LEAST = {0: 1, 1: 3, 2: 11, 3: 43, 4: 683}
 """The least constant of so many adders (Gustafsson, Dempster and Wanhammar, ISCAS 2002)."""
@@ -27,12 +21,6 @@ LEAST = {0: 1, 1: 3, 2: 11, 3: 43, 4: 683}
 
 def design(weights, activation="int8"):
     return from_record({"kind": "constdot", "weights": weights, "activation": activation})
-
-
-@cache
-def case(what, target="xcup"):
-    emitted = emit(what, load(target))
-    return Case(what, emitted.verilog, emitted.top, 1)
 
 
 def check_graph(constant, steps):
@@ -146,10 +134,7 @@ DESIGNS = [
 @pytest.mark.parametrize("target", ["xcup", "ecp5"])
 @pytest.mark.parametrize("what", DESIGNS, ids=lambda d: d.slug)
 def test_hardware_is_golden(what, target):
-    verdict = cycle_bulk.check(case(what, target).verilog, what, 5000)
-    assert verdict.passed, verdict.first
-    assert verdict.vectors >= 4000
-    assert verdict.exhaustive == (what.lanes * what.activation.bits <= 16)
+    check_hardware(what, target)
 
 
 @pytest.mark.slow
@@ -159,14 +144,7 @@ def test_designs_at_random(target):
     for _ in range(15):
         what = random_design(rng)
         assert cycle_bulk.check(case(what, target).verilog, what, 4000).passed
-        check_cost(what, target)
-
-
-@pytest.mark.slow
-def test_the_cocotb_bench_agrees():
-    verdicts = simulate([case(what) for what in DESIGNS[:4]], vectors=800)
-    assert [verdict.first for verdict in verdicts] == [None] * 4
-    assert all(verdict.passed and verdict.vectors > 600 for verdict in verdicts)
+        check_cost(what, target, 0.05)
 
 
 MUTANTS = {
@@ -178,41 +156,25 @@ MUTANTS = {
 }
 
 
-def mutant(name):
+def wrong(name):
     number, target, pattern, replacement = MUTANTS[name]
-    right = case(DESIGNS[number], target)
-    header, body = right.verilog.split("\n", 1)
-    wrong, count = re.subn(pattern, replacement, body)
-    assert count > 0
-    return replace(right, verilog=f"{header}\n{wrong}")
+    return mutant(case(DESIGNS[number], target), pattern, replacement)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_wrong_hardware_is_caught(name):
-    wrong = mutant(name)
-    assert not cycle_bulk.check(wrong.verilog, wrong.design, 3000).passed
+    check_caught(wrong(name))
 
 
 @pytest.mark.slow
-def test_wrong_hardware_is_caught_by_the_cocotb_bench():
-    verdicts = simulate([mutant(name) for name in MUTANTS], vectors=800)
-    assert [verdict.passed for verdict in verdicts] == [False] * len(MUTANTS)
-
-
-def check_cost(what, target):
-    technology = load(target)
-    found = estimate(what, technology)
-    one = case(what, target)
-    mapped = synthesize(one.verilog, one.top, technology)
-    assert (found.ff, found.dsp) == (mapped.ff, mapped.dsp)
-    for name in ("lut", "sites"):
-        assert getattr(found, name) == pytest.approx(getattr(mapped, name), rel=0.05, abs=2)
+def test_the_cocotb_bench_agrees_and_catches_wrong_hardware():
+    check_cocotb([case(what) for what in DESIGNS[:4]], [wrong(name) for name in MUTANTS])
 
 
 @pytest.mark.parametrize("target", ["xcup", "ecp5"])
 def test_estimates_are_what_yosys_maps(target):
     for what in (DESIGNS[0], DESIGNS[2]):
-        check_cost(what, target)
+        check_cost(what, target, 0.05)
 
 
 def test_sharing_saves():

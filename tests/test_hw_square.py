@@ -1,12 +1,10 @@
 """Sums of squares: golden, heaps, hardware, costs, what they save, refusals."""
 
 import random
-import re
-from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
+from cycle_checks import case, check_caught, check_cocotb, check_cost, check_hardware, mutant
 from heaps import evaluate
 
 from costmodel import estimate
@@ -15,25 +13,15 @@ from hw.formats import parse
 from hw.plan import plan
 from hw.plan.bit_heap import BitHeapPlan
 from hw.plan.square import Squares
-from hw.rtl import emit
-from hw.synthesis import synthesize
 from hw.target import load
 from sim import cycle_bulk, cycles
 from sim.golden import GoldenCore
 from sim.golden import square as golden
-from sim.harness import Case
-from sim.runner import simulate
 from sweeps.autotune import resolve
 
 
 def design(activation, **settings):
     return from_record({"kind": "square", "activation": activation} | settings)
-
-
-@cache
-def case(what, target="xcup"):
-    emitted = emit(what, load(target))
-    return Case(what, emitted.verilog, emitted.top, 1)
 
 
 def drawn(what, count, seed):
@@ -115,10 +103,7 @@ DESIGNS = [
 @pytest.mark.parametrize("target", ["xcup", "ecp5"])
 @pytest.mark.parametrize("what", DESIGNS, ids=lambda d: d.slug)
 def test_hardware_is_golden(what, target):
-    verdict = cycle_bulk.check(case(what, target).verilog, what, 5000)
-    assert verdict.passed, verdict.first
-    assert verdict.vectors >= 4000
-    assert verdict.exhaustive == (what.lanes * what.activation.bits <= 16)
+    check_hardware(what, target)
 
 
 @pytest.mark.slow
@@ -129,14 +114,7 @@ def test_designs_at_random(target):
         name = f"{rng.choice(['', 'u'])}int{rng.randint(2, 10)}"
         what = design(name, lanes=rng.randint(1, 9), accumulator=rng.choice(["exact", "wrap:20"]))
         assert cycle_bulk.check(case(what, target).verilog, what, 20_000).passed
-        check_cost(what, target)
-
-
-@pytest.mark.slow
-def test_the_cocotb_bench_agrees():
-    verdicts = simulate([case(what) for what in DESIGNS[:5]], vectors=800)
-    assert [verdict.first for verdict in verdicts] == [None] * 5
-    assert all(verdict.passed and verdict.vectors > 600 for verdict in verdicts)
+        check_cost(what, target, 0.02)
 
 
 MUTANTS = {
@@ -153,39 +131,24 @@ MUTANTS = {
 }
 
 
-def mutant(name):
+def wrong(name):
     number, target, pattern, replacement = MUTANTS[name]
-    right = case(DESIGNS[number], target)
-    wrong, count = re.subn(pattern, replacement, right.verilog)
-    assert count > 0
-    return replace(right, verilog=wrong)
+    return mutant(case(DESIGNS[number], target), pattern, replacement)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_wrong_hardware_is_caught(name):
-    wrong = mutant(name)
-    assert not cycle_bulk.check(wrong.verilog, wrong.design, 3000).passed
+    check_caught(wrong(name))
 
 
 @pytest.mark.slow
-def test_wrong_hardware_is_caught_by_the_cocotb_bench():
-    verdicts = simulate([mutant(name) for name in MUTANTS], vectors=800)
-    assert [verdict.passed for verdict in verdicts] == [False] * len(MUTANTS)
-
-
-def check_cost(what, target):
-    technology = load(target)
-    found = estimate(what, technology)
-    one = case(what, target)
-    mapped = synthesize(one.verilog, one.top, technology)
-    assert (found.ff, found.dsp) == (mapped.ff, mapped.dsp)
-    for name in ("lut", "sites"):
-        assert getattr(found, name) == pytest.approx(getattr(mapped, name), rel=0.02, abs=2)
+def test_the_cocotb_bench_agrees_and_catches_wrong_hardware():
+    check_cocotb([case(what) for what in DESIGNS[:5]], [wrong(name) for name in MUTANTS])
 
 
 @pytest.mark.parametrize("target", ["xcup", "ecp5"])
 def test_estimates_are_what_yosys_maps(target):
-    check_cost(DESIGNS[3], target)
+    check_cost(DESIGNS[3], target, 0.02)
 
 
 @pytest.mark.parametrize("target", ["xcup", "ecp5", "ice40"])
