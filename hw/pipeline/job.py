@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hw.pipeline.delays import REGISTER_NS, Moment
+from hw.pipeline.equal import Equal
 from hw.pipeline.netlist import ENABLE, Module, Netlist, read_modules
 from hw.pipeline.placing import Placed, Placing
 from hw.pipeline.writing import Writer
@@ -59,6 +60,7 @@ class Job:
         self.keeps_rows = lut_inputs >= 6
         self.made: dict[Any, Placed] = {}
         self.inner: dict[str, float] = {}
+        self._equal: dict[str, Equal] = {}
         self.cores = self._cores(self.modules[top])
         self.enabled = any(ENABLE in core.inputs for core, _ in self.cores)
 
@@ -129,10 +131,17 @@ class Job:
             placing = Placing(self, module, moments)
             placing.run()
             versions = sum(placed.name.startswith(module.name) for placed in self.made.values())
-            cut = placing.delayed or placing.kinds
-            name = f"{module.name}_piped{versions}" if cut else module.name
-            self.made[key] = placing.placed(name)
+            placed = placing.placed(module.name)
+            if placed.delayed or placed.kinds:
+                placed.name = f"{module.name}_piped{versions}"
+            self.made[key] = placed
         return self.made[key], start
+
+    def equal(self, module: Module) -> Equal:
+        """Return the nets of a module by the value they always have."""
+        if module.name not in self._equal:
+            self._equal[module.name] = Equal(module)
+        return self._equal[module.name]
 
     def whole_ns(self, module: Module) -> float:
         """Return the longest path between ports and registers of a module that is not cut."""

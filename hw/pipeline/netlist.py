@@ -28,12 +28,13 @@ Bit = int | str
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its nets by direction; `ports` keeps them by port."""
+    """One cell: its nets by direction; `ports` keeps them by port, `settings` its parameters."""
 
     name: str
     kind: str
     ports: Mapping[str, tuple[Bit, ...]]
     outputs: tuple[str, ...]
+    settings: Mapping[str, str]
 
     @cached_property
     def reads(self) -> tuple[Bit, ...]:
@@ -105,7 +106,7 @@ def _cell(name: str, record: Netlist, modules: Mapping[str, Module]) -> Cell:
         if known is None:
             raise ValueError(f"registers can be placed around modules of the design, not {kind}")
         outputs = tuple(port for port in known if port in ports)
-    return Cell(name, kind, ports, outputs)
+    return Cell(name, kind, ports, outputs, record.get("parameters", {}))
 
 
 def _ordered(cells: list[Cell]) -> Iterator[Cell]:

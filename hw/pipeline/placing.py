@@ -18,13 +18,13 @@ from hw.pipeline.delays import (
     Moment,
     levels,
 )
+from hw.pipeline.equal import Uses, registered
 from hw.pipeline.netlist import ARITHMETIC, DSP_BLOCKS, REGISTERS, Bit, Cell, Module
 
 if TYPE_CHECKING:
     from hw.pipeline.job import Job
 
 
-class TooShort(Exception):
 class Unreachable(ValueError):
     """A clock that no number of stages reaches; `most_mhz` is one that can be reached."""
 
@@ -33,6 +33,7 @@ class Unreachable(ValueError):
         self.most_mhz = most_mhz
 
 
+class TooShort(Exception):
     """A part that is never cut takes longer than a cycle."""
 
     def __init__(self, part: str, path_ns: float) -> None:
@@ -48,7 +49,7 @@ class Placed:
     name: str
     outputs: dict[str, tuple[Moment, ...]]
     delayed: dict[Bit, set[int]]
-    uses: dict[tuple[str, str], tuple[int, ...]]
+    uses: Uses
     kinds: dict[str, str]
     path_ns: float
 
@@ -64,7 +65,6 @@ class Placing:
         self.ready: dict[Bit, Moment] = {}
         for port, moments in arrivals.items():
             self.ready.update(zip(module.ports[port], moments, strict=True))
-        self.delayed: dict[Bit, set[int]] = defaultdict(set)
         self.uses: dict[tuple[str, str], tuple[int, ...]] = {}
         self.kinds: dict[str, str] = {}
         self.rows: set[Bit] = set()
@@ -136,9 +136,6 @@ class Placing:
                 continue
             late = tuple(stage - self.ready[bit].stage if bit in self.ready else 0 for bit in bits)
             self.uses[cell.name, port] = late
-            for bit, cycles in zip(bits, late, strict=True):
-                if cycles:
-                    self.delayed[bit].add(cycles)
 
     def _place_whole(self, cell: Cell, delay: float) -> None:
         """Place a cell that is not cut: at its inputs, or one stage later."""
@@ -250,9 +247,6 @@ class Placing:
             bits = cell.ports[port]
             late = tuple(stage - self.ready[bit].stage if bit in self.ready else 0 for bit in bits)
             self.uses[cell.name, port] = late
-            for bit, cycles in zip(bits, late, strict=True):
-                if cycles:
-                    self.delayed[bit].add(cycles)
         for port in cell.outputs:
             for bit, moment in zip(cell.ports[port], placed.outputs[port], strict=True):
                 self.ready[bit] = Moment(moment.stage + start, moment.base)
@@ -305,4 +299,6 @@ class Placing:
             port: tuple(Moment(m.stage, self.time(m)) for m in moments)
             for port, moments in outputs.items()
         }
-        return Placed(name, timed, dict(self.delayed), self.uses, self.kinds, self.longest)
+        stages = {bit: moment.stage for bit, moment in self.ready.items()}
+        uses, delayed = registered(self.module, self.job.equal(self.module), self.uses, stages)
+        return Placed(name, timed, delayed, uses, self.kinds, self.longest)

@@ -103,12 +103,12 @@ class Writer:
     @staticmethod
     def _delayed(
         bits: Iterable[Bit],
-        late: tuple[int, ...] | None,
+        late: tuple[tuple[Bit, int], ...] | None,
         chains: Mapping[tuple[Bit, int], Bit],
     ) -> list[Bit]:
         if late is None:
             return list(bits)
-        return [chains.get((bit, n), bit) for bit, n in zip(bits, late, strict=True)]
+        return [chains.get((bit, n), bit) for bit, n in late]
 
     def chains(self, name: str) -> dict[int, int]:
         """Return the chains of registers of a module and all in it, by length."""
