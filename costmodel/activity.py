@@ -233,11 +233,12 @@ def _shell_per_cycle(
     design: OutputStationaryArray, target: Target, statistics: Statistics
 ) -> float:
     """Return the pJ per cycle of an array beside its cores, its inputs and its clock."""
-    from costmodel.activity_grid import core_terms, side_factors
+    from costmodel.activity_grid import side_factors, word_terms
 
-    terms = core_terms(design, target, statistics)
+    terms = word_terms(design, statistics)
     factors, plain = (
-        side_factors(target, is_array, design.rows, design.columns) for is_array in (True, False)
+        side_factors(target, is_array, design.rows, design.columns)[1:]
+        for is_array in (True, False)
     )
     return sum(term * (f - p) for term, f, p in zip(terms, factors, plain, strict=True))
 

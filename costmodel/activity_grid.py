@@ -47,8 +47,13 @@ def core_terms(
         As `costmodel.activity.estimate`.
 
     """
+    core = sum(logic_per_cycle(design, target, statistics, built).values())
+    return core, *word_terms(design, statistics)
+
+
+def word_terms(design: Design, statistics: Statistics) -> tuple[float, ...]:
+    """Return the `TERMS` of a design's core but the first, for which the core must run."""
     return (
-        sum(logic_per_cycle(design, target, statistics, built).values()),
         design.lanes * statistics.activation,
         design.lanes * statistics.weight,
         1 / statistics.steps,

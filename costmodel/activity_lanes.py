@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from costmodel.activity_planes import (
     Codes,
     Plane,
+    Scope,
     Statistics,
     Tally,
     added,
@@ -93,7 +94,7 @@ def fields_of(operand: OperandPlan) -> Fields:
     return Fields(*found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Side:
     """One operand of all lanes: planes of its significand, sign and code; its fields by sample."""
 
@@ -114,9 +115,14 @@ class Side:
         return self.known.exponent.astype(np.int16)[self.sample]
 
 
-@lru_cache(maxsize=256)
 def side_of(operand: OperandPlan, given: Statistics, weights: bool) -> Side:
     """Return an operand's fields for a sample, that of the weights or of the activations."""
+    plain = OperandPlan(operand.format, operand.has_sign, operand.gated, operand.whole)
+    return _side(plain, given, weights)
+
+
+@lru_cache(maxsize=256)
+def _side(operand: OperandPlan, given: Statistics, weights: bool) -> Side:
     known, codes = fields_of(operand), given.weights if weights else given.activations
     bits = operand.significand_bits
     table = np.uint8 if bits <= 8 else np.int64
@@ -185,6 +191,24 @@ def _product(
     tally: Tally, plan: ProductPlan, weight: Side, activation: Side, whole: bool
 ) -> tuple[list[Plane], Plane | None]:
     """Return the product's word, and what is still to be added to it."""
+    bits, carry, within = _multiplied(plan, weight, activation, whole, tally.scope)
+    tally.join(within)
+    return bits, carry
+
+
+@lru_cache(maxsize=256)
+def _multiplied(
+    plan: ProductPlan, weight: Side, activation: Side, whole: bool, scope: Scope
+) -> tuple[list[Plane], Plane | None, Tally]:
+    """Return the same with the toggles; designs of many accumulators have the same products."""
+    tally = Tally(scope)
+    bits, carry = _run(tally, plan, weight, activation, whole)
+    return bits, carry, tally
+
+
+def _run(
+    tally: Tally, plan: ProductPlan, weight: Side, activation: Side, whole: bool
+) -> tuple[list[Plane], Plane | None]:
     if plan.structure == "rows":
         by_weight = plan.weight_is_multiplier
         sides = (weight, activation) if by_weight else (activation, weight)

@@ -123,9 +123,7 @@ class Statistics:
 
     def parted(self, plane: Plane) -> list[Plane]:
         """Return the planes of each lane of one of all lanes."""
-        count = self.last.size
-        ones = (1 << count) - 1
-        return [plane >> lane * count & ones for lane in range(self.lanes)]
+        return _parts(plane, self.lanes, self.last.size)
 
 
 class Tally:
@@ -154,6 +152,11 @@ class Tally:
         self.counts[name] = self.counts.get(name, 0.0) + toggles
         self.nets[name] = self.nets.get(name, 0) + nets
 
+    def join(self, other: Tally) -> None:
+        """Add what another one counted."""
+        for name, toggles in other.counts.items():
+            self.put(name, toggles, other.nets[name])
+
     def density(self, name: str) -> float:
         """Return the toggles per net of a name, 0 if there are none."""
         return self.counts.get(name, 0.0) / max(self.nets.get(name, 0), 1)
@@ -164,6 +167,16 @@ class Silent(Tally):
 
     def add(self, name: str, planes: Sequence[Plane]) -> None:
         """Count nothing."""
+
+
+def _parts(plane: Plane, parts: int, size: int) -> list[Plane]:
+    """Return the parts of so many samples that a plane consists of, by halves."""
+    if parts == 1:
+        return [plane]
+    low = parts // 2
+    place = low * size
+    above = plane >> place
+    return [*_parts(plane ^ above << place, low, size), *_parts(above, parts - low, size)]
 
 
 def plane_of(values: NDArray[Any]) -> Plane:

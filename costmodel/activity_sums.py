@@ -236,10 +236,10 @@ def _states(step: Sequence[Plane], bits: int, given: Statistics, saturates: bool
     """Return the sum so far before every step, of steps in two's complement."""
     shape, size = given.last.shape, given.last.size
     if len(step) <= LIMB and bits <= LIMB:
-        whole = words_of(step, size).reshape(shape)
         if saturates and bits < LIMB:
+            whole = words_of(step, size).reshape(shape)
             return planes_of(_clamped(whole, bits, given.last), bits)
-        return planes_of(_before(whole, given.last), bits)
+        return planes_of(_sums_before(_narrowed(step), given), bits)
     whole = words_of(step[:LIMB], size).reshape(shape)
     low = whole & ((1 << LIMB) - 1)
     high = words_of(step[LIMB:], size).reshape(shape) if len(step) > LIMB else whole >> LIMB
@@ -249,6 +249,21 @@ def _states(step: Sequence[Plane], bits: int, given: Statistics, saturates: bool
     above += below >> LIMB
     found = planes_of(below & ((1 << LIMB) - 1), min(bits, LIMB))
     return found + (planes_of(above, bits - LIMB) if bits > LIMB else [])
+
+
+def _narrowed(word: Sequence[Plane]) -> tuple[Plane, ...]:
+    """Return a word in two's complement without the copies of its sign."""
+    width = len(word)
+    while width > 1 and word[width - 1] == word[width - 2]:
+        width -= 1
+    return tuple(word[:width])
+
+
+@lru_cache(maxsize=64)
+def _sums_before(step: tuple[Plane, ...], given: Statistics) -> NDArray[np.int64]:
+    """Return the sum before every step; kept for a while, for accumulators of other widths."""
+    whole = words_of(step, given.last.size).reshape(given.last.shape)
+    return _before(whole, given.last)
 
 
 def _before(steps: NDArray[np.int64], last: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from costmodel import coefficients
@@ -72,6 +72,7 @@ from hw.plan import (
     plan,
 )
 from hw.plan.carry_count import CarryCount
+from hw.plan.core import KEPT_PLANS
 from hw.target import ASIC, Target
 
 FORMULAS: Formulas = {
@@ -209,14 +210,7 @@ def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
         from costmodel.asic import estimate_gates
 
         return estimate_gates(built)
-    known = coefficients.load(built.target.name)
-    lines: dict[str, tuple[int, Cost]] = {}
-    for part, count in built:
-        for label, cost in part_costs(part, known):
-            if cost == Cost():
-                continue
-            counted, so_far = lines.get(label, (0, Cost()))
-            lines[label] = counted + count, so_far + cost * count
+    lines = lines_of(built)
     if built.target.calibration:
         lines = corrected(lines, built.target.calibration)
     whole = total(cost for _, cost in lines.values())
@@ -234,6 +228,20 @@ def estimate(what: Design | Plan, target: Target | None = None) -> Estimate:
             for label, (count, c) in lines.items()
         ),
     )
+
+
+@lru_cache(maxsize=KEPT_PLANS)
+def lines_of(built: Plan) -> dict[str, tuple[int, Cost]]:
+    """Return by label how many parts cost something, and what together; not to be changed."""
+    known = coefficients.load(built.target.name)
+    lines: dict[str, tuple[int, Cost]] = {}
+    for part, count in built:
+        for label, cost in part_costs(part, known):
+            if cost == Cost():
+                continue
+            counted, so_far = lines.get(label, (0, Cost()))
+            lines[label] = counted + count, so_far + cost * count
+    return lines
 
 
 def parts_cost(parts: Iterable[tuple[object, int]], target: Coefficients) -> Cost:

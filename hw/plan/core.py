@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray, SerialDesign, WeightStationaryArray
@@ -207,7 +208,15 @@ class Plan:
     def __iter__(self) -> Iterator[tuple[Part, int]]:
         return iter(self.parts().items())
 
+    def __hash__(self) -> int:
+        return hash((self.design, self.target))  # the rest follows from these
 
+
+KEPT_PLANS = 256
+"""Plans that are kept: area, clock and energy of a design ask for the same one."""
+
+
+@lru_cache(maxsize=KEPT_PLANS)
 def plan(design: Design, target: Target) -> Plan:
     """Return how a design is built on a target.
 
