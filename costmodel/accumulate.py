@@ -101,8 +101,10 @@ def _saturation_luts(plan: AccumulatePlan, target: Coefficients) -> float:
     if plan.kind is not AccumulatorKind.SATURATE:
         return 0
     top = plan.sum_bits - plan.bits + 1
-    if top <= INLINE_TOP_BITS:
-        return plan.bits - 1
+    return plan.bits - 1 + (fits_luts(top, target) if top > INLINE_TOP_BITS else 0)
+
+
+def fits_luts(top: int, target: Coefficients) -> float:
+    """Return the LUTs of `hw.rtl.accumulate.Fits` of so many bits."""
     known = measured(target.target, "saturation_check", str(top))
-    check = 2 * tree_luts(top, target.lut_inputs) + 1 if known is None else known.lut
-    return plan.bits - 1 + check
+    return 2 * tree_luts(top, target.lut_inputs) + 1 if known is None else known.lut

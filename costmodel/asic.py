@@ -16,7 +16,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from costmodel.asic_float import float_accumulate_modules, scale_modules, shell_modules
+from costmodel.asic_float import float_accumulate_modules, round_modules, scale_modules, shell_modules
 from costmodel.asic_kinds import (
     has_pending,
     plane_accumulate_module,
@@ -51,6 +51,7 @@ from hw.plan import (
     LanePlan,
     Plan,
     ProductPlan,
+    RoundPlan,
     ScalePlan,
     StationaryPlan,
     SumRow,
@@ -118,6 +119,8 @@ def _part_modules(part: object) -> Iterator[tuple[Module, int]]:
             alone = (maximum_module(part.exponent_bits),)
         case FloatAccumulatePlan():
             alone = float_accumulate_modules(part)
+        case RoundPlan():
+            alone = round_modules(part)
         case ScalePlan():
             alone = scale_modules(part)
         case FlagTree():

@@ -8,7 +8,14 @@ from functools import cache
 
 from costmodel.asic_parts import Module, made
 from hw.formats import Specials
-from hw.plan import ArrayPlan, FloatAccumulatePlan, RightLevel, ScalePlan
+from hw.plan import (
+    ArrayPlan,
+    FloatAccumulatePlan,
+    RightLevel,
+    RoundedSum,
+    RoundPlan,
+    ScalePlan,
+)
 
 LABEL = "floating accumulator"
 
@@ -37,11 +44,7 @@ def float_accumulate_modules(plan: FloatAccumulatePlan) -> tuple[Module, ...]:
         sizes = (ways[1], ways[2], ways[3], ways[4], 1)
         modules.append(made(f"align_{number}", LABEL, f"mover_{level.bits}", sizes, key))
     modules += _sum(plan)
-    modules += _normalize(plan)
-    modules += [
-        _module("field_row", (plan.highest_bits, plan.count_bits, bool(plan.exponent_bits), 1)),
-        _module("rounder", (plan.precision, plan.rounded_bits - plan.precision, 1)),
-    ]
+    modules += _rounding(plan)
     if plan.relative:
         modules.append(_module("sum_is_zero", (plan.precision + 2, 1), "is_zero"))
     if plan.zero_apart:
@@ -49,7 +52,26 @@ def float_accumulate_modules(plan: FloatAccumulatePlan) -> tuple[Module, ...]:
     if classified:
         size = (format.exponent_bits, format.fraction_bits, format.has_infinity, 1)
         modules.append(_module("classify_accumulator", size))
-    nan = bool(plan.flags) or (format.has_infinity and bool(plan.flags))
+    modules.append(_result(plan, bool(plan.flags), keeps))
+    return tuple(modules)
+
+
+@cache
+def round_modules(plan: RoundPlan) -> tuple[Module, ...]:
+    """Return the modules that round an exact register."""
+    return (*_rounding(plan), _result(plan, bool(plan.flags), False))
+
+
+def _rounding(plan: RoundedSum) -> Iterator[Module]:
+    """Yield what normalises a sum and rounds it."""
+    yield from _normalize(plan)
+    yield _module("field_row", (plan.highest_bits, plan.count_bits, bool(plan.exponent_bits), 1))
+    yield _module("rounder", (plan.precision, plan.rounded_bits - plan.precision, 1))
+
+
+def _result(plan: RoundedSum, nan: bool, keeps: bool) -> Module:
+    """Return what chooses the code."""
+    format = plan.format
     features = (
         plan.bits,
         plan.bits * keeps,
@@ -60,8 +82,7 @@ def float_accumulate_modules(plan: FloatAccumulatePlan) -> tuple[Module, ...]:
         1,
     )
     key = f"{format.name}:{plan.rounded_bits}:{int(keeps)}{int(nan)}"
-    modules.append(made("result", LABEL, "result", features, key))
-    return tuple(modules)
+    return made("result", LABEL, "result", features, key)
 
 
 def _module(name: str, features: tuple[float, ...], formula: str = "") -> Module:
@@ -111,7 +132,7 @@ def _sum(plan: FloatAccumulatePlan) -> Iterator[Module]:
     yield made("aligned_sum", LABEL, "aligned_sum", features, key)
 
 
-def _normalize(plan: FloatAccumulatePlan) -> Iterator[Module]:
+def _normalize(plan: RoundedSum) -> Iterator[Module]:
     """Yield the count of leading bits and the levels it moves."""
     for number, level in enumerate(plan.normalize_levels):
         groups = (1 << level.bits) - 1

@@ -12,7 +12,7 @@ from costmodel.lanes import gate_luts
 from costmodel.measured import measured
 from costmodel.rows import CARRY_BITS
 from hw.formats import MinifloatFormat, Specials
-from hw.plan import FloatAccumulatePlan
+from hw.plan import FloatAccumulatePlan, RoundedSum
 
 WIDE_LUT = 6
 LEAST_CARRY_BITS = 3
@@ -23,7 +23,8 @@ RESULT_FRACTIONS = (2, 10, 23)
 def result(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     """Overflow, special values, and a choice per bit."""
     format = plan.format
-    found = _choice(plan, target)
+    keep = plan.zero_apart or plan.may_pass_above
+    found = choice(plan, bool(plan.flags), keep, target)
     if plan.zero_apart:
         found = found + luts(wide_gate(plan.addend.bits, target))
     if format.has_infinity or (plan.flags and format.has_specials):
@@ -45,11 +46,9 @@ def result_key(format: MinifloatFormat, fraction: int, extra: int, nan: bool, ke
     return f"{format.specials.value}_e{format.exponent_bits}m{fraction}_{extra}_{marks}"
 
 
-def _choice(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
+def choice(plan: RoundedSum, nan: bool, keep: bool, target: Coefficients) -> Cost:
     """Return the cost of `hw.rtl.rounding.FloatResult`: between those of the nearest fractions."""
     format = plan.format
-    keep = plan.zero_apart or plan.may_pass_above
-    nan = bool(plan.flags)
     extra = plan.rounded_bits - format.bits + 1
     fraction = format.fraction_bits
     key = result_key(format, fraction, extra, nan, keep)
@@ -86,13 +85,11 @@ def _compare_carries(format: MinifloatFormat, extra: int) -> int:
     return -(-carry_bits // CARRY_BITS) if carry_bits >= LEAST_CARRY_BITS else 0
 
 
-def _choice_by_rule(
-    plan: FloatAccumulatePlan, nan: bool, keep: bool, target: Coefficients
-) -> float:
+def _choice_by_rule(plan: RoundedSum, nan: bool, keep: bool, target: Coefficients) -> float:
     """Return the LUTs of a choice that was not measured: of each bit, and of what it is by."""
     format = plan.format
-    choice = 1 + 2 * keep + 1 + nan
-    count: float = (plan.bits - 1) * function_luts(choice, target.lut_inputs)
+    inputs = 1 + 2 * keep + 1 + nan
+    count: float = (plan.bits - 1) * function_luts(inputs, target.lut_inputs)
     count += gate_luts(plan.rounded_bits, target) + 1
     if format.specials is Specials.FNUZ:
         count += gate_luts(plan.bits, target)

@@ -13,7 +13,7 @@ from costmodel.lanes import gate_luts, special_luts, unpack_luts
 from costmodel.normalize import dropped_luts, leading_luts, left_luts
 from costmodel.rows import narrow_luts
 from costmodel.shift import exponent_sum
-from hw.plan import FloatAccumulatePlan, FloatLanePlan, RightLevel, ScalePlan
+from hw.plan import FloatAccumulatePlan, FloatLanePlan, RightLevel, RoundedSum, ScalePlan
 
 
 @cache
@@ -45,11 +45,10 @@ def float_accumulate(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
             luts(glue_luts(plan, target), ff=plan.ff),
             _distance(plan, target),
             *(luts(right_luts(level, target)) for level in plan.align_levels[:-1]),
-            luts(_lost_luts(plan, target)),
-            _aligned_sum(plan, target),
-            luts(_normalize_luts(plan, target)),
-            _field(plan, target),
-            _rounder(plan, target),
+            luts(lost_luts(plan, target)),
+            aligned_sum(plan, target),
+            rounding_cost(plan, target),
+            luts(wide_gate(plan.precision + 2, target) * plan.relative),
             result(plan, target),
         )
     )
@@ -121,7 +120,7 @@ def _choice_luts(sources: int, bits: int, target: Coefficients) -> int:
     return min(count, bits) if target.family == "ice40" else count
 
 
-def _lost_luts(plan: FloatAccumulatePlan, target: Coefficients) -> float:
+def lost_luts(plan: FloatAccumulatePlan, target: Coefficients) -> float:
     """What leaves the window at the right: an or of all bits that can, each with its amount."""
     if not plan.loses_bits:
         return 0
@@ -143,7 +142,7 @@ NARROW_TERM: dict[str, dict[int, dict[int, float]]] = {
 source with a bit of the amount and the sign is a LUT, and what joins two of them one more."""
 
 
-def _aligned_sum(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
+def aligned_sum(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     """The row, with the last multiplexers in its LUTs where they have room."""
     level = plan.align_levels[-1]
     extra = 0.0
@@ -168,7 +167,7 @@ def _aligned_sum(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     return _row(bits, ("carry",), target) + luts(extra)
 
 
-def _field(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
+def _field(plan: RoundedSum, target: Coefficients) -> Cost:
     """``limit − count``."""
     width, wide = plan.highest_bits, target.lut_inputs >= WIDE_LUT
     if plan.exponent_bits:
@@ -182,20 +181,23 @@ def _field(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
     return constant_row(ConstantRow(plan.highest, bits_in, width, True), target)
 
 
-def _rounder(plan: FloatAccumulatePlan, target: Coefficients) -> Cost:
+def _rounder(plan: RoundedSum, target: Coefficients) -> Cost:
     """Hidden bit, the decision, and one row over fraction and field."""
     fraction = plan.format.fraction_bits
     bits: list[tuple[Wire, Wire]] = [((), (("k", i), "sign")) for i in range(fraction)]
     for i in range(plan.rounded_bits - fraction):
         field: Wire = (("f", i), "hidden") if i < plan.highest_bits else ()
         bits.append((("hidden",) if i == 0 else (), field))
-    zero = wide_gate(plan.precision + 2, target) if plan.relative else 0
-    return _row(bits, ("up",), target) + luts(2 * function_luts(4, target.lut_inputs) + zero)
+    return _row(bits, ("up",), target) + luts(2 * function_luts(4, target.lut_inputs))
 
 
-def _normalize_luts(plan: FloatAccumulatePlan, target: Coefficients) -> float:
-    """Digits of the count, the levels that move by them, and what these drop."""
-    return sum(
+def rounding_cost(plan: RoundedSum, target: Coefficients) -> Cost:
+    """Return the cost of normalising a sum and rounding it, without the choice of the code.
+
+    Digits of the count, the levels that move by them, what these drop; the field, the rounder.
+    """
+    count = sum(
         leading_luts(plan, number, target) + left_luts(level, target) + dropped_luts(level, target)
         for number, level in enumerate(plan.normalize_levels)
     )
+    return luts(count) + _field(plan, target) + _rounder(plan, target)

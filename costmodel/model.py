@@ -37,6 +37,7 @@ from costmodel.merged_window import (
 )
 from costmodel.packed import pack, packed_chain
 from costmodel.products import lane_product
+from costmodel.once import ONCE_FORMULAS
 from costmodel.rows import adder, sum_row
 from costmodel.stationary import stationary_shell
 from costmodel.user import corrected
@@ -120,6 +121,7 @@ FORMULAS: Formulas = {
 """The formulas of each type of part, with the names they have in a breakdown."""
 
 
+    **ONCE_FORMULAS,
 @dataclass(frozen=True, slots=True)
 class Part:
     """One line of a breakdown: `count` equal parts and what they cost together.

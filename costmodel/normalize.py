@@ -6,12 +6,12 @@ from costmodel.chain import function_luts
 from costmodel.coefficients import Coefficients
 from costmodel.lanes import gate_luts
 from costmodel.measured import measured
-from hw.plan import FloatAccumulatePlan, LeftLevel
+from hw.plan import LeftLevel, RoundedSum
 
 ICE40_LUT_INPUTS = 4
 
 
-def leading_luts(plan: FloatAccumulatePlan, number: int, target: Coefficients) -> float:
+def leading_luts(plan: RoundedSum, number: int, target: Coefficients) -> float:
     """Return the LUTs of a digit of the count: measured, or groups unlike the sign and its bits."""
     level = plan.normalize_levels[number]
     key = leading_key(level, digit_mode(plan, number))
@@ -25,7 +25,7 @@ def leading_luts(plan: FloatAccumulatePlan, number: int, target: Coefficients) -
     return groups * gate_luts(level.step + 1, target) + level.bits + held
 
 
-def digit_mode(plan: FloatAccumulatePlan, number: int) -> str:
+def digit_mode(plan: RoundedSum, number: int) -> str:
     """Return how a digit is limited: not, by a port, or by a constant ("h" behind: if held)."""
     if not plan.limits_count:
         return "free"

@@ -8,6 +8,7 @@ next where most lies between. `costmodel.timing` gives each thing its time.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from costmodel.path_cells import cells
 from costmodel.path_things import SMALL_SUM, Counted, Path
@@ -23,9 +24,14 @@ from hw.plan import (
     MergedRow,
     MergedWindowAccumulatePlan,
     MergedWindowLanePlan,
+    OnceCorePlan,
+    PackedCell,
+    PackedDotPlan,
     PackedTilePlan,
     Plan,
     ProductPlan,
+    RoundedSum,
+    RoundPlan,
     ScalePlan,
     StationaryPlan,
     SumRow,
@@ -69,6 +75,8 @@ def core_path(built: Plan) -> Path:
     core, found = built.core, Counted()
     if isinstance(core, StationaryPlan):
         return _stationary(core)
+    if isinstance(core, OnceCorePlan):
+        return _once(built, core)
     if isinstance(core, SerialCorePlan):
         from costmodel.path_serial import serial_path
 
@@ -94,6 +102,17 @@ def core_path(built: Plan) -> Path:
 
 def _core(found: Counted, core: CorePlan | FloatCorePlan) -> None:
     bits = _lane(found, core)
+def _once(built: Plan, core: OnceCorePlan) -> Path:
+    """Return the path of the exact sum, or of what fits the register behind it."""
+    behind = Counted()
+    behind.add("registers")
+    if isinstance(core.fit, RoundPlan):
+        rounding(behind, core.fit)
+    assert isinstance(core.exact, CorePlan | CompressorCorePlan | HeapCorePlan)
+    exact = core_path(replace(built, core=core.exact))
+    return max(exact, behind.things, key=lambda things: sum(things.values()))
+
+
     if core.chain is not None:
         longest = max(core.chain.chains, key=len)
         _merged(found, longest)
@@ -260,9 +279,14 @@ def _window(found: Counted, core: CorePlan, accumulate: WindowAccumulatePlan) ->
 
 def floating(found: Counted, accumulate: FloatAccumulatePlan, scale: ScalePlan | None) -> None:
     """Put a floating accumulator on the path."""
-    found.add("float")
     found.add("float_align", len(accumulate.align_levels))
     found.add("float_distance", accumulate.distance_bits)
-    found.add("float_normalize", len(accumulate.normalize_levels))
-    found.add("float_bits", accumulate.sum_bits)
+    rounding(found, accumulate)
     found.add("scales", scale is not None)
+
+
+def rounding(found: Counted, plan: RoundedSum) -> None:
+    """Put what normalises and rounds a sum on the path."""
+    found.add("float")
+    found.add("float_normalize", len(plan.normalize_levels))
+    found.add("float_bits", plan.sum_bits)

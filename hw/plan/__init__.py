@@ -5,7 +5,7 @@ from hw.plan.compressor import CompressorCorePlan, CompressorPlan
 from hw.plan.core import ArrayPlan, CorePlan, Plan, plan
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, ScalePlan
-from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan, LeftLevel, RightLevel
+from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan, RightLevel
 from hw.plan.lane import LanePlan, structures
 from hw.plan.merged import (
     ChainPlan,
@@ -14,12 +14,14 @@ from hw.plan.merged import (
     MergedRow,
 )
 from hw.plan.merged_window import MaximumPlan, MergedWindowAccumulatePlan, MergedWindowLanePlan
+from hw.plan.once import OnceCorePlan
 from hw.plan.operand import OperandPlan, classes, gated_apart
 from hw.plan.packed import PackedOperand, Packing
 from hw.plan.packed_tile import PackedCell, PackedChain, PackedTilePlan, plan_packed
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
 from hw.plan.selection import SignSelection
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
+from hw.plan.rounding import ClampPlan, LeftLevel, RoundedSum, RoundPlan
 from hw.plan.signs import SignPair
 from hw.plan.stationary import StationaryCell, StationaryPlan, StationaryShell
 from hw.plan.sums import Sign, SumRow, SumTree, Word
@@ -43,6 +45,7 @@ __all__ = [
     "ChainPlan",
     "CompressorCorePlan",
     "CompressorPlan",
+    "ClampPlan",
     "CorePlan",
     "DigitSelection",
     "DistancePlan",
@@ -63,6 +66,7 @@ __all__ = [
     "OperandPlan",
     "PackedCell",
     "PackedChain",
+    "OnceCorePlan",
     "PackedOperand",
     "PackedTilePlan",
     "Packing",
@@ -74,6 +78,8 @@ __all__ = [
     "ShiftLevel",
     "ShiftPlan",
     "Sign",
+    "RoundPlan",
+    "RoundedSum",
     "SignPair",
     "SignSelection",
     "StationaryCell",

@@ -33,6 +33,8 @@ from hw.plan.merged_window import (
 )
 from hw.plan.packed_tile import PackedTilePlan, plan_packed
 from hw.plan.product import Bounds
+from hw.plan.once import OnceCorePlan, exact_design, fitted
+from hw.plan.packed_dot import PackedDotPlan
 from hw.plan.serial import SerialCorePlan
 from hw.plan.serial_kinds import plan_serial
 from hw.plan.signs import SignPair, plan_adding
@@ -183,6 +185,7 @@ class Plan:
     array: ArrayPlan | None
 
     @property
+        | OnceCorePlan
     def latency_cycles(self) -> int:
         """Clock cycles from the last operands accepted to the (first) total being visible."""
         if isinstance(self.core, SerialCorePlan):
@@ -229,17 +232,18 @@ def plan(design: Design, target: Target) -> Plan:
     """
     if isinstance(design, SerialDesign):
         return Plan(design, target, plan_serial(design, target), None)
-    if design.accumulator.is_once:
-        raise ValueError(f"accumulators of mode once have no hardware yet: {design.accumulator}")
     if design.structure == "auto":
         raise ValueError("structure auto must be resolved before planning")
     if design.structure == "packed":
-        return Plan(design, target, plan_packed(design, target), None)
+        return Plan(design, target, plan_packed(design, target), _plan_array(design, target))
     known = structures(design, target)
     if design.structure not in known:
         raise ValueError(
             f"structure {design.structure} cannot serve {design.weight} × {design.activation} "
             f"on {target.label}{_reason(design, target)}; "
+    if design.accumulator.is_once:
+        exact = plan(exact_design(design), target).core
+        return Plan(design, target, fitted(design, exact), _plan_array(design, target))
             f"one of {', '.join(known)} can"
         )
     if design.pipeline and design.is_window and design.structure == "merged":
@@ -255,18 +259,22 @@ def plan(design: Design, target: Target) -> Plan:
         core = plan_float_core(design, target, isinstance(design, OutputStationaryArray))
     else:
         core = _plan_core(design, target)
-    array = None
-    if isinstance(design, OutputStationaryArray):
-        result_bits = design.accumulator_bits + len(design.flags) + design.exponent_bits
-        array = ArrayPlan(
-            design.rows,
-            design.columns,
-            design.weight.bits * design.lanes,
-            design.activation.bits * design.lanes,
-            result_bits,
-            ways=selection_ways(target),
-        )
-    return Plan(design, target, core, array)
+    return Plan(design, target, core, _plan_array(design, target))
+
+
+def _plan_array(design: Design, target: Target) -> ArrayPlan | None:
+    """Return the shell of an output-stationary array, None of other designs."""
+    if not isinstance(design, OutputStationaryArray):
+        return None
+    result_bits = design.accumulator_bits + len(design.flags) + design.exponent_bits
+    return ArrayPlan(
+        design.rows,
+        design.columns,
+        design.weight.bits * design.lanes,
+        design.activation.bits * design.lanes,
+        result_bits,
+        ways=selection_ways(target),
+    )
 
 
 def _reason(design: Design, target: Target) -> str:

@@ -23,9 +23,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hw.formats import MinifloatFormat
 from hw.plan.operand import OperandPlan
 from hw.plan.product import Bounds, ProductPlan
+from hw.plan.rounding import RoundedSum
 from hw.plan.shift import ExponentPlan
 
 
@@ -72,25 +72,7 @@ class RightLevel:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftLevel:
-    """One level of the normalisation: left by 0…2^bits − 1 steps of ``2**low_bit``.
-
-    The highest `width` of `bits_in` bits are kept, the others give a sticky bit.
-    """
-
-    low_bit: int
-    bits: int
-    bits_in: int
-    width: int
-
-    @property
-    def step(self) -> int:
-        """Places of one step."""
-        return 1 << self.low_bit
-
-
-@dataclass(frozen=True, slots=True)
-class FloatAccumulatePlan:
+class FloatAccumulatePlan(RoundedSum):
     """Adds an exact addend to a minifloat, rounds once to nearest even, keeps the code.
 
     Parameters
@@ -121,7 +103,6 @@ class FloatAccumulatePlan:
         As in `AccumulatePlan`.
     """
 
-    format: MinifloatFormat
     addend: Bounds
     relative: bool
     exponent_max: int
@@ -133,16 +114,6 @@ class FloatAccumulatePlan:
     flags: tuple[str, ...]
     negative_zero: bool
     total_on_last: bool
-
-    @property
-    def bits(self) -> int:
-        """Width of ``total``: a code."""
-        return self.format.bits
-
-    @property
-    def precision(self) -> int:
-        """Bits of the significand p."""
-        return self.format.precision
 
     @property
     def exponent_bits(self) -> int:
@@ -158,11 +129,6 @@ class FloatAccumulatePlan:
     def highest(self) -> int:
         """Largest B."""
         return self.exponent_max + self.anchor
-
-    @property
-    def highest_bits(self) -> int:
-        """Width of B."""
-        return max(self.highest.bit_length(), 1)
 
     @property
     def rise(self) -> int:
@@ -227,39 +193,9 @@ class FloatAccumulatePlan:
         return int(not self.exponent_bits and self.highest > self.aligned_bits)
 
     @property
-    def normalized_bits(self) -> int:
-        """Width of the word that is normalised: the sum without its sign, and its tail."""
-        return self.sum_bits - 1 + self.tail_bits
-
-    @property
-    def count_bits(self) -> int:
-        """Bits of the count of leading bits."""
-        largest = self.normalized_bits - 1 - (self.loses_bits and self.precision > 1)
-        return max(min(largest, self.highest).bit_length(), 1)
-
-    @property
-    def limits_count(self) -> bool:
-        """Whether the count can reach B, so that a sum is below the normal numbers."""
-        return self.exponent_bits > 0 or self.highest < (1 << self.count_bits) - 1
-
-    @property
-    def normalize_levels(self) -> tuple[LeftLevel, ...]:
-        """Levels that bring the leading bit to the top, coarse ones first."""
-        levels: list[LeftLevel] = []
-        width = self.normalized_bits
-        high = self.count_bits
-        while high:
-            bits = 2 if high % 2 == 0 else 1
-            high -= bits
-            kept = min(self.precision + (1 << high), width)
-            levels.append(LeftLevel(high, bits, width, kept))
-            width = kept
-        return tuple(levels)
-
-    @property
-    def rounded_bits(self) -> int:
-        """Bits of the rounded code before overflow is resolved, sign left out."""
-        return (self.highest + 2).bit_length() + self.format.fraction_bits
+    def longest_count(self) -> int:
+        """Most leading bits that count: where bits leave the window, one less."""
+        return self.normalized_bits - 1 - (self.loses_bits and self.precision > 1)
 
     @property
     def ff(self) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hw.plan import CompressorCorePlan, CorePlan, FloatCorePlan, PackedTilePlan
+from functools import partial
+
+from hw.plan import CompressorCorePlan, CorePlan, FloatCorePlan, OnceCorePlan, PackedTilePlan
 from hw.plan.heap_core import HeapCorePlan
 from hw.plan.serial import SerialCorePlan
 from hw.rtl.bit_heap import HeapCore
@@ -10,6 +12,8 @@ from hw.rtl.compressor import CompressorCore
 from hw.rtl.core import Core
 from hw.rtl.float_core import FloatCore
 
+from hw.rtl.once import OnceCore
+from hw.rtl.packed_dot import PackedDot
 
 def core_of(
     plan: CorePlan
@@ -17,8 +21,9 @@ def core_of(
     | CompressorCorePlan
     | HeapCorePlan
     | PackedTilePlan
+    | OnceCorePlan
     | SerialCorePlan,
-) -> Core | FloatCore | CompressorCore | HeapCore:
+) -> Core | FloatCore | CompressorCore | HeapCore | OnceCore | PackedDot:
     """Return the component of an accumulation core, which has the same ports in all designs.
 
     Packed tiles and serial designs have no cores of their own: they are built as a whole.
@@ -26,6 +31,16 @@ def core_of(
     assert not isinstance(plan, PackedTilePlan | SerialCorePlan)
     if isinstance(plan, CompressorCorePlan):
         return CompressorCore(plan)
+    if isinstance(plan, PackedDotPlan):
+        return PackedDot(plan)
+    if isinstance(plan, OnceCorePlan):
+        return OnceCore(plan, partial(_exact, plan.exact))
+    return FloatCore(plan) if isinstance(plan, FloatCorePlan) else _exact(plan)
+
+
+def _exact(plan: object) -> Core | CompressorCore | HeapCore:
+    """Return the component of a core that keeps an integer."""
     if isinstance(plan, HeapCorePlan):
         return HeapCore(plan)
-    return FloatCore(plan) if isinstance(plan, FloatCorePlan) else Core(plan)
+    assert isinstance(plan, CorePlan)
+    return Core(plan)

@@ -15,7 +15,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.formats import MinifloatFormat, Specials
-from hw.plan import FloatAccumulatePlan, LeftLevel
+from hw.plan import LeftLevel, RoundedSum
 from hw.rtl.bits import extend, named
 from hw.rtl.library import place
 
@@ -29,7 +29,7 @@ class LeadingDigit(wiring.Component):
     Combinational; a LUT per bit of the digit and one for `holds`, beside those of wide groups.
     """
 
-    def __init__(self, plan: FloatAccumulatePlan, number: int) -> None:
+    def __init__(self, plan: RoundedSum, number: int) -> None:
         self.plan = plan
         self.level = level = plan.normalize_levels[number]
         ports = {
@@ -128,7 +128,7 @@ class FieldRow(wiring.Component):
     Ports: `limit` (absent where it is constant), `count`, `field`. Combinational.
     """
 
-    def __init__(self, plan: FloatAccumulatePlan) -> None:
+    def __init__(self, plan: RoundedSum) -> None:
         self.plan = plan
         ports = {"count": In(plan.count_bits), "field": Out(plan.highest_bits)}
         if plan.exponent_bits:
@@ -153,7 +153,7 @@ class Rounder(wiring.Component):
     the field. Combinational, one row.
     """
 
-    def __init__(self, plan: FloatAccumulatePlan) -> None:
+    def __init__(self, plan: RoundedSum) -> None:
         self.plan = plan
         super().__init__(
             {
@@ -188,7 +188,7 @@ class FloatResult(wiring.Component):
     (its magnitude), `nan`, `infinite` (absent where they do not occur), `code`. Combinational.
     """
 
-    def __init__(self, plan: FloatAccumulatePlan, nan: bool, infinite: bool, keep: bool) -> None:
+    def __init__(self, plan: RoundedSum, nan: bool, infinite: bool, keep: bool) -> None:
         self.plan = plan
         ports = {
             "rounded": In(plan.rounded_bits),
@@ -241,7 +241,7 @@ def nan_code(format: MinifloatFormat) -> int:
 
 
 def build_normalizer(
-    m: Module, platform: object, plan: FloatAccumulatePlan, word: Value, sign: Value, limit: Value
+    m: Module, platform: object, plan: RoundedSum, word: Value, sign: Value, limit: Value
 ) -> tuple[Value, Value, Value, Value]:
     """Add the levels of the normalisation.
 
