@@ -11,16 +11,11 @@ from costmodel import coefficients
 from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
 from costmodel.bit_heap import BIT_HEAP_FORMULAS
-from costmodel.bitmod import BITMOD_FORMULAS
-from costmodel.bitmod_tile import BITMOD_TILE_FORMULAS
-from costmodel.bitplane import PLANE_FORMULAS
-from costmodel.coefficients import Coefficients, Formulas
+from costmodel.coefficients import Coefficients, Formula, Formulas
 from costmodel.compressor import compressor
-from costmodel.constant_dot import CONSTANT_FORMULAS
 from costmodel.cost import Cost, grained, total
 from costmodel.floating import float_accumulate, float_lane, scale_sum
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
-from costmodel.memory import MEMORY_FORMULAS
 from costmodel.merged import (
     carry_count,
     merged_accumulate,
@@ -112,13 +107,8 @@ FORMULAS: Formulas = {
     PackedOperand: (("pack", pack),),
     PackedChain: (("DSP chain", packed_chain),),
     **BIT_HEAP_FORMULAS,
-    **CONSTANT_FORMULAS,
-    **BITMOD_FORMULAS,
-    **BITMOD_TILE_FORMULAS,
-    **MEMORY_FORMULAS,
-    **PLANE_FORMULAS,
 }
-"""The formulas of each type of part, with the names they have in a breakdown."""
+"""The formulas of each type of part, with the names they have in a breakdown; see `formulas_of`."""
 
 
     **ONCE_FORMULAS,
@@ -264,9 +254,25 @@ def part_costs(part: object, target: Coefficients) -> tuple[tuple[str, Cost], ..
     return tuple(_part_costs(part, target))
 
 
+def formulas_of(kind: type) -> tuple[tuple[str, Formula], ...]:
+    """Return the formulas of a type of part with their labels; those of serial designs load late.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+
+    """
+    found = FORMULAS.get(kind)
+    if found is None:
+        from costmodel.serial_formulas import SERIAL_FORMULAS
+
+        found = SERIAL_FORMULAS.get(kind)
+    if found is None:
+        raise ValueError(f"the cost model has no formula for a {kind.__name__}")
+    return found
+
+
 def _part_costs(part: object, target: Coefficients) -> Iterator[tuple[str, Cost]]:
-    formulas = FORMULAS.get(type(part))
-    if formulas is None:
-        raise ValueError(f"the cost model has no formula for a {type(part).__name__}")
-    for label, formula in formulas:
+    for label, formula in formulas_of(type(part)):
         yield label, grained(formula(part, target))

@@ -4,7 +4,7 @@ import pytest
 
 from costmodel import coefficients
 from costmodel.bitmod_tile import BITMOD_TILE_FORMULAS
-from costmodel.model import FORMULAS, estimate
+from costmodel.model import estimate, formulas_of
 from hw.design import BitmodTile, from_record
 from hw.formats import parse_element
 from hw.plan import plan
@@ -54,7 +54,7 @@ def share(design, kinds):
     target = coefficients.load("xcup")
     chosen = whole = 0.0
     for part, count in plan(design, load("xcup")).parts().items():
-        for _, formula in FORMULAS[type(part)]:
+        for _, formula in formulas_of(type(part)):
             lut = count * formula(part, target).lut
             whole += lut
             chosen += lut * isinstance(part, kinds)

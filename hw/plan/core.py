@@ -36,7 +36,6 @@ from hw.plan.product import Bounds
 from hw.plan.once import OnceCorePlan, exact_design, fitted
 from hw.plan.packed_dot import PackedDotPlan
 from hw.plan.serial import SerialCorePlan
-from hw.plan.serial_kinds import plan_serial
 from hw.plan.signs import SignPair, plan_adding
 from hw.plan.stationary import plan_stationary
 from hw.plan.sums import SumTree, Word
@@ -231,6 +230,8 @@ def plan(design: Design, target: Target) -> Plan:
 
     """
     if isinstance(design, SerialDesign):
+        from hw.plan.serial_kinds import plan_serial  # a third of all plans, loaded when needed
+
         return Plan(design, target, plan_serial(design, target), None)
     if design.structure == "auto":
         raise ValueError("structure auto must be resolved before planning")
