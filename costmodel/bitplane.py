@@ -8,6 +8,7 @@ gated words is mapped as `costmodel.chain` tells. Sequencers are measured, all o
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 
@@ -97,13 +98,22 @@ def plane_accumulate(plan: PlaneAccumulate, target: Coefficients) -> Cost:
 
 @cache
 def plane_offset(plan: PlaneOffset, target: Coefficients) -> Cost:
-    """Return the cost of `hw.rtl.bitplane.PlaneOffsetAdder`; places below the constant pass by."""
+    """Return the cost of `hw.rtl.bitplane.PlaneOffsetAdder`; places below the constant pass by.
+
+    The lowest bit it changes is inverted and is its own carry: a LUT, or in a chain on iCE40 that
+    of the sum, without an SB_CARRY. On Xilinx the chain takes it as it is.
+    """
     below = (plan.constant & -plan.constant).bit_length() - 1
     width = max(plan.bounds.bits - below, 1)
     bits = tuple(
         (operand_wire("word", i, plan.word.bits, plan.word.signed), ()) for i in range(width)
     )
-    return _row(Row(bits), target)
+    cost = _row(Row(bits), target)
+    if target.family == "xilinx":
+        return cost
+    if target.family == "ice40" and is_chain(width, target):
+        return replace(cost, carry=cost.carry - 1)
+    return cost + luts(1)
 
 
 @cache

@@ -16,6 +16,8 @@ from hw.plan import FloatAccumulatePlan, RoundedSum
 
 WIDE_LUT = 6
 LEAST_CARRY_BITS = 3
+ECP5_CARRY_BITS = 2
+"""Bits of a comparison in one CCU2C; that with the largest code leaves out the lowest."""
 RESULT_FRACTIONS = (2, 10, 23)
 """Widths of the fraction for which the choice of the code is measured; others lie between."""
 
@@ -70,6 +72,8 @@ def choice(plan: RoundedSum, nan: bool, keep: bool, target: Coefficients) -> Cos
     )
     if target.family == "xilinx":
         carry = _compare_carries(format, extra)
+    elif target.family == "ecp5" and ends[0].carry and ends[1].carry:
+        carry = -(-(plan.rounded_bits - 1) // ECP5_CARRY_BITS)
     return Cost(lut, sites, carry=round(carry))
 
 

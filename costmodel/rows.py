@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from itertools import product
 
@@ -9,7 +10,7 @@ from costmodel.chain import Row, Wire, function_luts, is_chain, logic, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.cost import Cost, luts
 from costmodel.measured import measured
-from hw.plan import AdderRow, BoothRow, Sign, SumRow
+from hw.plan import AdderRow, BoothRow, Bounds, Sign, SumRow
 
 CARRY_BITS = 4
 """Sum bits of one CARRY4."""
@@ -76,7 +77,8 @@ def sum_row(row: SumRow, target: Coefficients) -> Cost:
     Rows of LUT6_2 and CARRY4 by name are what they are: one LUT per bit. Others map as usual.
     """
     if row.dual:
-        return dual_row(row.width)
+        cost = dual_row(row.width)
+        return replace(cost, carry=0) if _never_carries(row) else cost
     left, right = row.words
     sign: Wire = ("negate",) if right.sign is Sign.NEGATE else ()
     bits = tuple(
@@ -93,15 +95,30 @@ def sum_row(row: SumRow, target: Coefficients) -> Cost:
     return luts(narrow_luts(found, target))
 
 
+def _never_carries(row: SumRow) -> bool:
+    """Whether three words of one bit are all that is added: the second LUT takes what they carry.
+
+    Yosys finds that the chain carries nothing and leaves it out.
+    """
+    return len(row.words) == 3 and row.width == 2 and not any(row.carries)
+
+
 def dual_row(width: int) -> Cost:
     """Return the cost of a row of one LUT6_2 and one carry bit per bit."""
     return Cost(lut=width, sites=width, carry=-(-width // CARRY_BITS))
 
 
 def adder_key(row: AdderRow) -> str:
-    """Return the name under which a narrow row of the tree is measured."""
-    sides = "_".join(f"{'s' if word.signed else 'u'}{word.bits}" for word in (row.left, row.right))
-    return f"{'relative' if row.relative else 'plain'}_{sides}"
+    """Return the name under which a narrow row of the tree is measured.
+
+    It says the width of the sum where the words do not reach as far as their bits.
+    """
+    words = row.left, row.right
+    sides = "_".join(f"{'s' if word.signed else 'u'}{word.bits}" for word in words)
+    whole = AdderRow(*(Bounds.of(word.bits, word.signed) for word in words), row.relative)
+    width = row.bounds.bits
+    end = f"_{width}" if width != whole.bounds.bits else ""
+    return f"{'relative' if row.relative else 'plain'}_{sides}{end}"
 
 
 def booth_key(row: BoothRow) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from amaranth.back import rtlil
@@ -105,17 +106,25 @@ def _word(bits: int, kind: str) -> Bounds:
 
 
 def narrow_adders(target: Target) -> Found:
-    """Yield tree rows of at most four bits."""
-    for relative in (False, True):
-        for left in range(1, NARROW_ROW + 1):
-            for right in range(1, NARROW_ROW + 1):
-                for signs in ((0, 0), (0, 1), (1, 0), (1, 1)):
-                    if (signs[0] and left < 2) or (signs[1] and right < 2):
-                        continue
-                    words = _bounds(left, bool(signs[0])), _bounds(right, bool(signs[1]))
-                    row = AdderRow(*words, relative)
-                    if row.bounds.bits <= NARROW_ROW:
-                        yield adder_key(row), Adder(row), False
+    """Yield tree rows of at most four bits, of words that reach as far as their bits or less."""
+    words = [w for bits in range(1, NARROW_ROW + 1) for w in (*_reaching(bits), *_least(bits))]
+    for relative, left, right in product((False, True), words, words):
+        row = AdderRow(left, right, relative)
+        if row.bounds.bits <= NARROW_ROW:
+            yield adder_key(row), Adder(row), False
+
+
+def _reaching(bits: int) -> Iterator[Bounds]:
+    """Yield the ranges of whole words, signed ones of at least two bits."""
+    yield from (_bounds(bits, signed) for signed in (False, True) if bits > 1 or not signed)
+
+
+def _least(bits: int) -> Iterator[Bounds]:
+    """Yield ranges that reach just beyond a word of one bit less, to either side if signed."""
+    if bits > 1:
+        half = 1 << bits - 2
+        ends = (0, 2 * half), (-1, half), (-half - 1, 0), (-half, half)
+        yield from (Bounds(*both) for both in ends)
 
 
 def narrow_booth_rows(target: Target) -> Found:
@@ -340,19 +349,37 @@ def measure_parts(
     parts: list[tuple[wiring.Component, bool]], target: Target
 ) -> list[Mapping[str, int]]:
     """Return the counts of modules without what they instantiate, all from one synthesis."""
+    return [found[""] for found in measure_inside(parts, target)]
+
+
+_MODULE = re.compile(r"^module (\w+)(.*?)^endmodule", re.MULTILINE | re.DOTALL)
+_INSTANCE = re.compile(r"^  (\w+) (?:the_)?(\w+?)(?:__\w+)? \(", re.MULTILINE)
+
+
+def measure_inside(
+    parts: list[tuple[wiring.Component, bool]], target: Target
+) -> list[dict[str, Mapping[str, int]]]:
+    """Return the counts of modules and of those they place, by name; "" is the rest of a module.
+
+    All come from one synthesis.
+    """
     library = _Collected()
     text = library.convert(_Bench(parts), "bench")
     verilog = clean_verilog(text, "bench", kept=library.names.__contains__)
     measured = synthesize(verilog, "bench", target).by_module
-    instances = re.findall(r"^  (\w+) the_part(\d+) \(", verilog, flags=re.MULTILINE)
-    kinds = {number: kind for kind, number in instances}
-    return [measured[kinds[str(number)]] for number in range(len(parts))]
+    inside = {
+        module: {name: kind for kind, name in _INSTANCE.findall(body) if kind in measured}
+        for module, body in _MODULE.findall(verilog)
+    }
+    kinds = [inside["bench"][f"part{number}"] for number in range(len(parts))]
+    return [
+        {"": measured[kind], **{name: measured[one] for name, one in inside[kind].items()}}
+        for kind in kinds
+    ]
 
 
 def _bounds(bits: int, signed: bool) -> Bounds:
-    return (
-        Bounds(-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else Bounds(0, (1 << bits) - 1)
-    )
+    return Bounds.of(bits, signed)
 
 
 def _special_formats() -> Iterator[MinifloatFormat]:

@@ -17,6 +17,11 @@ class Bounds:
     low: int
     high: int
 
+    @classmethod
+    def of(cls, bits: int, signed: bool) -> Bounds:
+        """Return all values of a word."""
+        return cls(-(1 << bits - 1), (1 << bits - 1) - 1) if signed else cls(0, (1 << bits) - 1)
+
     @property
     def signed(self) -> bool:
         """Whether negative values occur."""
