@@ -115,9 +115,9 @@ def adder_key(row: AdderRow) -> str:
     """
     words = row.left, row.right
     sides = "_".join(f"{'s' if word.signed else 'u'}{word.bits}" for word in words)
-    whole = AdderRow(*(Bounds.of(word.bits, word.signed) for word in words), row.relative)
+    left, right = (Bounds.of(word.bits, word.signed) for word in words)
     width = row.bounds.bits
-    end = f"_{width}" if width != whole.bounds.bits else ""
+    end = f"_{width}" if width != AdderRow(left, right, row.relative).bounds.bits else ""
     return f"{'relative' if row.relative else 'plain'}_{sides}{end}"
 
 
