@@ -26,6 +26,9 @@ CMOS = "cmos"
 CACHE_VERSION = "1"
 MEMORY_BLOCKS = 'ram_style = "block"'
 """What a text says that asks for memory blocks; without it there are none."""
+NAMED_BLOCKS = "SB_MAC16 #("
+"""What a text says that names blocks of iCE40: where they are asked for, the pass ``ice40_dsp``
+turns each that it finds, however it is set, into a product of 16 × 16 bits."""
 
 _TRANSISTORS = {
     "$_NOT_": 2,
@@ -290,7 +293,8 @@ def _flow(job: Job) -> list[str]:
             "opt_clean",
         ]
     target = load(job.target)
-    switch = target.use_dsp if job.dsp else target.no_dsp
+    asks = job.dsp and NAMED_BLOCKS not in job.verilog
+    switch = target.use_dsp if asks else target.no_dsp
     command = " ".join(word for word in (target.synthesis, switch) if word)
     blocks = MEMORY_BLOCKS in job.verilog
     if blocks:

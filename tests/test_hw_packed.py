@@ -302,12 +302,6 @@ def test_refusals(what, target, settings, message):
     assert "packed" not in structures(design, target)
 
 
-def test_only_tiles():
-    design = from_record({"kind": "dot", "weight": "int8", "lanes": 32, "structure": "packed"})
-    with pytest.raises(ValueError, match="tile of 1 row and 2 columns"):
-        plan(design, XCUP)
-
-
 def test_a_chain_longer_than_its_guard_bits():
     design = tile("int8", "int8", 1, 2, 32)
     assert plan_packed(design, XCUP).chains == (7, 7, 6, 6, 6)

@@ -10,14 +10,6 @@ slice below it, which the adder rows take as a pending carry.
 How many blocks may be chained follows from the bounds of the formats alone: so many products, less
 the borrow, must fit a field. With int8 in fields of 18 bits it is 7, with int4 in 11 bits 15.
 
-Ports as in AMD UG579 (DSP48E2) and UG479 (DSP48E1): the pre-adder adds two words into the wide
-operand, so two values there are packed by wiring; where a word holds several signed values, each
-above another is less 1 if what is below it is negative.
-
-Blocks without a pre-adder and a cascade hold each operand in one word and stand alone: MULT18X18D
-of ECP5 (Lattice FPGA-TN-02205), SB_MAC16 of iCE40 as one product of 16 × 16 bits (FPGA-TN-02007).
-SB_MAC16 as two products of 8 × 8 bits needs no guard bits: its halves add up nothing.
-
 Six products of three bits fit the DSP48: three values in the narrow operand, two in the wide one,
 fields of 7 bits. Five would be five values in one operand, whose topmost bit lies beyond 27: four
 fields of 6 bits and three bits, 4 · −2**24 less what is below.
@@ -29,150 +21,34 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from hw.formats import FixedFormat, Format
+from hw.formats import Format
 from hw.plan.digits import Bounds
+from hw.plan.packed_block import (
+    BLOCKS,
+    MULTIPLIERS,
+    Block,
+    PackedOperand,
+    check_links,
+    entries,
+    longest,
+    upper_entries,
+)
 
+__all__ = [
+    "BLOCKS",
+    "MULTIPLIERS",
+    "Block",
+    "PackedOperand",
+    "Packing",
+    "best_packing",
+    "entries",
+    "packings",
+    "upper_entries",
+]
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A DSP block: the widths of its operands and of its sum, all two's complement.
-
-    Parameters
-    ----------
-    name
-        The primitive.
-    wide, narrow, sum
-        Widths.
-    adds
-        Whether it has a pre-adder for the wide operand and a cascade for sums.
-    halves
-        Whether the wide operand and the sum are two halves that know nothing of each other.
-
-    """
-
-    name: str
-    wide: int
-    narrow: int
-    sum: int
-    adds: bool = True
-    halves: bool = False
-
-    @property
-    def title(self) -> str:
-        """Its name, and how it is used if there is a choice."""
-        return f"{self.name} in halves" if self.halves else self.name
-
-
-BLOCKS = {
-    block.name: block for block in (Block("DSP48E2", 27, 18, 48), Block("DSP48E1", 25, 18, 48))
-}
-MULTIPLIERS = {
-    "MULT18X18D": (Block("MULT18X18D", 18, 18, 36, adds=False),),
-    "SB_MAC16": (
-        Block("SB_MAC16", 16, 16, 32, adds=False),
-        Block("SB_MAC16", 16, 8, 32, adds=False, halves=True),
-    ),
-}
-"""Blocks that only multiply, in each way to use them."""
-TABLE_INPUTS = 6
-SHORT = 4
-"""Bits of a sum for which ECP5 makes no carry chain."""
 MOST_WIDE, MOST_NARROW = 4, 3
 """Values one operand can hold."""
 MOST_PRODUCTS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class PackedOperand:
-    """Values of one format in one operand of a block.
-
-    Parameters
-    ----------
-    format
-        The number format; minifloats are packed as integers on their grid.
-    offsets
-        Place of each value.
-    width
-        Width of the operand.
-    is_wide
-        Whether it is the wide operand, which in some blocks is the sum of two words.
-    adds
-        Whether a block adds the two words.
-    apart
-        Whether the values stand in halves that know nothing of each other.
-
-    """
-
-    format: Format
-    offsets: tuple[int, ...]
-    width: int
-    is_wide: bool
-    adds: bool = True
-    apart: bool = False
-
-    @property
-    def values(self) -> Bounds:
-        """Range of a value."""
-        return Bounds(self.format.minimum_integer, self.format.maximum_integer)
-
-    @property
-    def bounds(self) -> Bounds:
-        """Range of the packed operand."""
-        weight = sum(1 << offset for offset in self.offsets)
-        return Bounds(self.values.low * weight, self.values.high * weight)
-
-    @property
-    def fits(self) -> bool:
-        """Whether the operand holds them."""
-        if self.apart:
-            return self.values.bits <= self.width // len(self.offsets)
-        reach = 1 << (self.width - 1)
-        return -reach <= self.bounds.low and self.bounds.high < reach
-
-    @property
-    def recodes(self) -> bool:
-        """Whether codes must be turned into integers."""
-        return not isinstance(self.format, FixedFormat)
-
-    @property
-    def words(self) -> tuple[tuple[int, ...], ...]:
-        """Numbers of the values in each of the words that the block adds."""
-        everything = tuple(range(len(self.offsets)))
-        if not (self.is_wide and self.adds) or len(everything) == 1:
-            return (everything,)
-        return everything[0::2], everything[1::2]
-
-    @property
-    def borrows(self) -> int:
-        """Values that stand above another of their word, which may be negative."""
-        if self.apart or not self.values.signed:
-            return 0
-        return sum(len(word) - 1 for word in self.words)
-
-    @property
-    def tabulates(self) -> bool:
-        """Whether a value less a borrow is a table: six inputs at most, or too short for a row.
-
-        Targets whose blocks do not add have LUTs of four inputs.
-        """
-        return self.format.bits < TABLE_INPUTS if self.adds else self.upper.bits <= SHORT
-
-    @property
-    def upper(self) -> Bounds:
-        """Range of a value above another in its word, the borrow taken off."""
-        low, high = self.values.low, self.values.high
-        return Bounds(low - 1, high) if low < 0 else self.values
-
-
-def entries(operand: PackedOperand) -> tuple[int, ...]:
-    """Return the value of every code."""
-    return tuple(operand.format.integer(code) for code in range(1 << operand.format.bits))
-
-
-def upper_entries(operand: PackedOperand) -> tuple[int, ...]:
-    """Return the value of every code, then of every code less a borrow."""
-    values = entries(operand)
-    return values + tuple(value - 1 for value in values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,11 +125,7 @@ class Packing:
         """Blocks that may be chained, at most; 0 if not even one product fits."""
         if not self.block.adds:
             return int(self.holds(1))
-        links, reach = 0, 1 << self.block.sum
-        while reach:
-            links += reach if self.holds(links + reach) else 0
-            reach >>= 1
-        return links
+        return longest(self.holds, 1 << self.block.sum)
 
     def check(self, links: int) -> None:
         """Refuse a chain longer than the guard bits allow.
@@ -264,20 +136,7 @@ class Packing:
             With the longest chain that works.
 
         """
-        most = self.most_links
-        if most == links == 1:
-            return
-        if most == 1:
-            raise ValueError(
-                f"a chain of {self.block.name} holds 1 product of {self.weight.format} × "
-                f"{self.activation.format}, not {links}: the nearest that works is 1"
-            )
-        if not 1 <= links <= most:
-            raise ValueError(
-                f"a chain of {self.block.name} holds 1 to {most} products of "
-                f"{self.weight.format} × {self.activation.format} in fields of {self.step} bits, "
-                f"not {links}: the nearest that works is {min(max(links, 1), most)}"
-            )
+        check_links(self, self.most_links, links)
 
 
 def packings(

@@ -1,4 +1,7 @@
-"""Floor 1c: a broadcast tile whose products share DSP blocks: operands, chains, trees."""
+"""Floor 1c: designs in packed DSP blocks: what may be one, and tiles whose products share blocks.
+
+Dot products, alone or as cells of an output-stationary array, are those of `hw.plan.packed_dot`.
+"""
 
 from __future__ import annotations
 
@@ -7,56 +10,23 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from hw.design import BroadcastTile, Design, is_signs
+from hw.design import (
+    BroadcastTile,
+    Design,
+    OutputStationaryArray,
+    WeightStationaryArray,
+    is_signs,
+)
 from hw.plan.accumulate import AccumulatePlan
-from hw.plan.packed import BLOCKS, MULTIPLIERS, Block, Packing, best_packing
+from hw.plan.packed import Packing, best_packing
+from hw.plan.packed_block import BLOCKS, MULTIPLIERS, Block, PackedCell, PackedChain
+from hw.plan.packed_dot import DOT_BLOCKS, PackedDotPlan, plan_packed_dot
 from hw.plan.signs import pair_sums
-from hw.plan.sums import Sign, SumTree, Word, plan_sums
+from hw.plan.sums import Sign, Word, plan_sums
 from hw.target import Target
 
 NEAREST = 2
 """Rows and columns of the tile that is named where another cannot be packed."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackedChain:
-    """Blocks whose sum passes from one to the next.
-
-    Parameters
-    ----------
-    block
-        Kind of block.
-    links
-        How many; 1 where blocks have no cascade.
-    wide_signed, narrow_signed
-        Signs of the operands, where the block asks for them.
-
-    """
-
-    block: Block
-    links: int
-    wide_signed: bool = True
-    narrow_signed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PackedCell:
-    """What adds one field of all chains: rows and an accumulator.
-
-    Parameters
-    ----------
-    word
-        What a chain hands over.
-    tree
-        The rows over the chains.
-    accumulate
-        The accumulator.
-
-    """
-
-    word: Word
-    tree: SumTree
-    accumulate: AccumulatePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +112,15 @@ class PackedTilePlan:
         }
 
 
-def plan_packed(design: Design, target: Target, links: int | None = None) -> PackedTilePlan:
-    """Return the packed tile of a design.
+def plan_packed(
+    design: Design, target: Target, links: int | None = None
+) -> PackedTilePlan | PackedDotPlan:
+    """Return the packed tile, or the packed dot product, of a design.
 
     Parameters
     ----------
     design
-        A broadcast tile.
+        A broadcast tile; a dot product, a MAC, or an output-stationary array of them.
     target
         A target with DSP48E1, DSP48E2, MULT18X18D or SB_MAC16.
     links
@@ -162,17 +134,18 @@ def plan_packed(design: Design, target: Target, links: int | None = None) -> Pac
 
     """
     blocks = _blocks(target)
-    if not isinstance(design, BroadcastTile):
+    if isinstance(design, WeightStationaryArray):
         raise ValueError(
-            f"structure packed is for tiles, whose cells share operands, not for {design.kind}: "
-            f"the nearest is a tile of 1 row and 2 columns with as many lanes"
+            "structure packed ends its chains in an accumulator, which cells of a "
+            "weight-stationary array do not have: the nearest are dataflow output-stationary and "
+            "structure dsp"
         )
     if is_signs(design.weight) or is_signs(design.activation):
         raise ValueError(
             f"structure packed multiplies, which {design.weight} × {design.activation} does not "
             f"need: the nearest is structure auto"
         )
-    if design.is_window or design.is_floating:
+    if design.is_window or design.is_floating or design.accumulator.is_once:
         raise ValueError(
             f"structure packed adds exact products: its accumulator is exact, wrap or sat, "
             f"not {design.accumulator}"
@@ -182,6 +155,9 @@ def plan_packed(design: Design, target: Target, links: int | None = None) -> Pac
             f"structure packed has no flags of special operands: {design.weight} × "
             f"{design.activation} needs specials ignore, or finite formats"
         )
+    if not isinstance(design, BroadcastTile):
+        on_last = isinstance(design, OutputStationaryArray)
+        return plan_packed_dot(design, target, DOT_BLOCKS[target.dsp], on_last, links)
     packing = _packing(design, _passing(design, blocks))
     most = packing.most_links if links is None else links
     return _plan_tile(design, packing, most, target.primitives)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from amaranth.hdl import Cat, Const, Instance, Module, Signal, Value
 
-from hw.rtl import dsp48, memory, multiplier
+from hw.rtl import dsp48, memory, multiplier, sb_mac16
 from hw.rtl.library import Library
 
 Function = Callable[..., object]
@@ -73,6 +73,8 @@ def _model(kind: str, name: str) -> str:
         return memory.model(kind, name)
     if kind.startswith(multiplier.HALVES):
         return multiplier.model(kind, name)
+    if kind.startswith(sb_mac16.PREFIX):
+        return sb_mac16.model(kind, name)
     return dsp48.model(kind, name)
 
 
