@@ -124,8 +124,8 @@ def add_design(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--structure",
-        help="auto, behavioural, rows, table, merged, compressor, baugh-wooley, dsp or packed "
-        "(auto)",
+        help="auto, behavioural, rows, table, merged, compressor, baugh-wooley, khot, dsp or "
+        "packed (auto)",
     )
     parser.add_argument(
         "--chain", type=at_least(0), metavar="N", help="rows of a chain, of structure merged (0)"

@@ -8,9 +8,11 @@ from typing import TypeVar
 
 from costmodel import estimate
 from hw.design import DSP_STRUCTURES, Design
-from hw.plan import structures
+from hw.plan import plan, structures
 from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
 from hw.plan.baugh_wooley import bit_products, least_sites
+from hw.plan.khot import STRUCTURE as KHOT
+from hw.plan.khot import heap_terms
 from hw.target import Target
 
 D = TypeVar("D", bound=Design)
@@ -44,6 +46,8 @@ def _cheapest(design: Design, target: Target, without: tuple[str, ...] = ()) -> 
         for structure in structures(design, target)
         if structure not in (*UNASKED, *without)
     ]
+    if not candidates:
+        plan(design.with_structure(KHOT), target)  # says why it cannot be built
     if len(candidates) == 1:
         return candidates[0].structure
     best = _price(candidates[0], target), candidates[0].structure
@@ -58,6 +62,8 @@ def _cheapest(design: Design, target: Target, without: tuple[str, ...] = ()) -> 
 
 def worth_planning(design: Design, target: Target, sites: int) -> bool:
     """Whether a structure may take at most so many sites, and be planned in a second or two."""
+    if design.structure == KHOT:
+        return heap_terms(design, target) <= MOST_TRIED
     return design.structure != BAUGH_WOOLEY or _may_win(design, target, sites)
 
 

@@ -35,6 +35,7 @@ from hw.design.kinds import (
 )
 from hw.design.operands import (
     OPERAND_SPECIALS,
+    adds_shifts,
     is_signs,
     largest_shift,
     raises_flags,
@@ -72,6 +73,7 @@ __all__ = [
     "OutputStationaryArray",
     "SerialDesign",
     "WeightStationaryArray",
+    "adds_shifts",
     "chain_lengths",
     "from_record",
     "is_signs",

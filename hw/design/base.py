@@ -13,17 +13,18 @@ from hw.accumulators import (
 )
 from hw.design.checks import one_of, within
 from hw.design.operands import (
+    adds_shifts,
     largest_shift,
     raises_flags,
     signed_bits,
     significand_bounds,
     without_hardware,
 )
-from hw.formats import Format
+from hw.formats import FixedFormat, Format
 
 STRUCTURES = (
     *("auto", "behavioural", "rows", "table", "dsp", "merged", "packed", "compressor"),
-    "baugh-wooley",
+    *("baugh-wooley", "khot"),
 )
 DSP_STRUCTURES = ("dsp", "packed")
 """Structures that use DSP blocks; they are never chosen unasked."""
@@ -82,7 +83,7 @@ class Design:
         """Reject what cannot be built and settle the accumulator."""
         for role, format in (("weight", self.weight), ("activation", self.activation)):
             unbuilt = without_hardware(format)
-            if unbuilt:
+            if unbuilt and not (role == "weight" and adds_shifts(format)):
                 raise ValueError(f"no hardware for {unbuilt} yet: {role} format {format}")
             if format.bits > 16:
                 raise ValueError(f"{role} format has at most 16 bits, {format} has {format.bits}")
@@ -91,6 +92,7 @@ class Design:
         within("pipeline", self.pipeline, 0, MAXIMUM_PIPELINE)
         self._check_chain()
         self._check_carries_specials()
+        self._check_shifts()
         if (
             self.accumulator.kind is AccumulatorKind.EXACT
             and self.exact_bits > MAXIMUM_ACCUMULATOR_BITS
@@ -123,6 +125,24 @@ class Design:
             raise ValueError(
                 f"equal chains of rows divide the {self.lanes} lanes, not {self.chain}: "
                 f"the nearest is {near}"
+            )
+
+    def _check_shifts(self) -> None:
+        """Reject what cannot be a sum of shifted activations where nothing else has hardware."""
+        if not without_hardware(self.weight):
+            return
+        if not isinstance(self.activation, FixedFormat):
+            raise ValueError(
+                f"weights of {self.weight} shift integers and fixed point, not "
+                f"{self.activation}: the nearest activation is int{max(self.activation.bits, 2)}"
+            )
+        wide = self.accumulator.kind is AccumulatorKind.EXACT
+        wide = wide and self.exact_bits > MAXIMUM_ACCUMULATOR_BITS
+        if self.is_window or self.is_floating or wide:
+            raise ValueError(
+                f"sums with weights of {self.weight} are integers of at most "
+                f"{MAXIMUM_ACCUMULATOR_BITS} bits: the accumulator is exact, wrap or saturate, "
+                f"not {self.accumulator}"
             )
 
     def _check_carries_specials(self) -> None:

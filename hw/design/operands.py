@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from hw.formats import FixedFormat, Format, MinifloatFormat, Specials
+from hw.formats.apot import ApotFormat
+from hw.formats.floatsd import FloatSdFormat
 from hw.formats.integers import BipolarFormat, SymmetricFormat
+from hw.formats.khot import KHotFormat
 from hw.formats.minifloat import MAXIMUM_EXPONENT_BITS
+from hw.formats.power import PowerFormat
+from hw.formats.radix import Radix4Format
 
+SHIFTED = (KHotFormat, ApotFormat, FloatSdFormat, PowerFormat, Radix4Format)
+"""Formats whose values are sums of a few powers of two."""
+SHIFTED_CODE_BITS, SHIFTED_BITS = 8, 16
+"""Bits of such a code, and of the largest magnitude, at most."""
 OPERAND_SPECIALS = (Specials.FINITE, Specials.FN, Specials.FNUZ, Specials.IEEE)
 
 
@@ -44,17 +53,34 @@ def raises_flags(format: Format) -> bool:
     return format.has_specials and not is_signs(format)
 
 
+def adds_shifts(format: Format) -> bool:
+    """Whether products with weights of a format can be shifts and additions of the activation.
+
+    Those are sums of a few powers of two, of `SHIFTED`, and powers of two alone: minifloats without
+    fraction and specials, signed or not. Codes have at most 8 bits, magnitudes at most 16.
+    """
+    alone = isinstance(format, MinifloatFormat) and format.precision == 1
+    return (
+        (alone or isinstance(format, SHIFTED))
+        and not format.has_specials
+        and format.bits <= SHIFTED_CODE_BITS
+        and format.magnitude_bits <= SHIFTED_BITS
+    )
+
+
 def without_hardware(format: Format) -> str | None:
     """Return what in a format no operand of a design can have, or None for an operand format.
 
     Operands are fixed point (signed from 2 bits), ``binary``, ``ternary``, or minifloats of 1 to 8
     exponent bits with a sign, subnormals, the specials of `OPERAND_SPECIALS` and, but for fnuz, a
-    negative zero.
+    negative zero. Weights may also be of `adds_shifts`.
     """
     if is_signs(format):
         return None
     if isinstance(format, FixedFormat):
         return "signed fixed point of 1 bit" if format.signed and format.bits == 1 else None
+    if isinstance(format, SHIFTED):
+        return _too_wide(format) or "sums of powers of two but as weights"
     if not isinstance(format, MinifloatFormat):
         return "formats that are neither fixed point, binary, ternary nor minifloats"
     wanting = {
@@ -68,3 +94,11 @@ def without_hardware(format: Format) -> str | None:
         ),
     }
     return next((what for what, absent in wanting.items() if absent), None)
+
+
+def _too_wide(format: Format) -> str:
+    if format.bits > SHIFTED_CODE_BITS:
+        return f"sums of powers of two of more than {SHIFTED_CODE_BITS} bits"
+    if format.magnitude_bits > SHIFTED_BITS:
+        return f"sums of powers of two beyond {SHIFTED_BITS} bits of magnitude"
+    return ""

@@ -112,7 +112,7 @@ def _made(plan: BitHeapPlan) -> _Made:
     """Return the heap's cells."""
     total = plan.source.bit_sum()
     top, signed = _frame(total)
-    heap = Heap({}, top=top)
+    heap = Heap({}, luts=list(total.luts), top=top)
     constant = total.constant + (signed << top)
     for column in range(top + 1):
         if constant >> column & 1:

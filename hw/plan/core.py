@@ -16,6 +16,8 @@ from hw.plan.compressor import CompressorCorePlan, plan_compressor
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, plan_float_core
 from hw.plan.heap_core import HeapCorePlan, plan_heap_core
+from hw.plan.khot import STRUCTURE as KHOT
+from hw.plan.khot import why_no_shifts
 from hw.plan.lane import LanePlan, plan_lane, structures
 from hw.plan.merged import (
     ChainPlan,
@@ -245,7 +247,7 @@ def plan(design: Design, target: Target) -> Plan:
     if design.accumulator.is_once:
         exact = plan(exact_design(design), target).core
         return Plan(design, target, fitted(design, exact), _plan_array(design, target))
-            f"one of {', '.join(known)} can"
+            + (f"one of {', '.join(known)} can" if known else "no structure can")
         )
     if design.pipeline and design.is_window and design.structure == "merged":
         raise ValueError(
@@ -280,6 +282,8 @@ def _plan_array(design: Design, target: Target) -> ArrayPlan | None:
 
 def _reason(design: Design, target: Target) -> str:
     """Return why a structure is refused, as far as that is not plain from its name."""
+    if design.structure == KHOT:
+        return f", as {why_no_shifts(design, target)}"
     return f", as {why_no_heap(design, target)}" if design.structure == BAUGH_WOOLEY else ""
 
 
@@ -293,7 +297,7 @@ def _plan_core(design: Design, target: Target) -> CorePlan | CompressorCorePlan 
     on_last = isinstance(design, OutputStationaryArray)
     if design.structure == "compressor":
         return plan_compressor(design, target, on_last)
-    if design.structure == BAUGH_WOOLEY:
+    if design.structure in (BAUGH_WOOLEY, KHOT):
         return plan_heap_core(design, target, on_last)
     if design.is_window and design.structure == "merged":
         return _plan_merged_window(design, target, on_last)

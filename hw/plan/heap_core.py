@@ -10,8 +10,11 @@ from hw.design import Design
 from hw.plan.accumulate import AccumulatePlan
 from hw.plan.baugh_wooley import BitProducts
 from hw.plan.bit_heap import BitHeapPlan
+from hw.plan.khot import STRUCTURE as KHOT
+from hw.plan.khot import ShiftedSum
 from hw.plan.operand import OperandPlan
 from hw.plan.sums import Word
+from hw.plan.terms import HeapSource
 from hw.target import Target
 
 
@@ -47,9 +50,11 @@ def added_words(heap: BitHeapPlan) -> tuple[Word, ...]:
 
 
 def plan_heap_core(design: Design, target: Target, on_last: bool) -> HeapCorePlan:
-    """Return the core of a design whose products of bits are one heap."""
+    """Return the core of a design whose products of bits, or shifted activations, are one heap."""
     inputs = 0 if target.primitives else target.lut_inputs
-    source = BitProducts(design.weight, design.activation, design.lanes)
+    source: HeapSource = BitProducts(design.weight, design.activation, design.lanes)
+    if design.structure == KHOT:
+        source = ShiftedSum(design.weight, design.activation, design.lanes, inputs)
     heap = BitHeapPlan(source, inputs)
     kept = AccumulatePlan(
         design.accumulator.kind,

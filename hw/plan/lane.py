@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hw.design import Design, WeightStationaryArray
+from hw.design import Design, WeightStationaryArray, without_hardware
 from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
 from hw.plan.baugh_wooley import why_no_heap
 from hw.plan.compressor import can_compress
+from hw.plan.khot import STRUCTURE as KHOT
+from hw.plan.khot import why_no_shifts
 from hw.plan.merged import can_merge
 from hw.plan.merged_window import can_merge_window
 from hw.plan.operand import OperandPlan, gated_apart
@@ -89,6 +91,9 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
     Without a target, those that every target can build: "merged" needs LUTs of six inputs, "packed"
     blocks that `hw.plan.packed` knows.
     """
+    shifts = (KHOT,) if target is not None and not why_no_shifts(design, target) else ()
+    if without_hardware(design.weight):
+        return shifts
     weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
     known = ["behavioural", "rows"]
     if design.accumulator.is_once:
@@ -128,7 +133,7 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
         known.append("packed")
     if target is not None and not why_no_heap(design, target):
         known.append(BAUGH_WOOLEY)
-    return tuple(known)
+    return (*known, *shifts)
 
 
 def _can_merge(design: Design) -> bool:

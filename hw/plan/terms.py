@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from hw.plan.cells import Lut
 from hw.plan.digits import Bounds
 
 AND, NAND, OWN, NOT = 0b1000, 0b0111, 0b10, 0b01
@@ -53,12 +54,15 @@ class BitSum:
         Added to the terms; of either sign.
     bounds
         Least and greatest value of the sum.
+    luts
+        Functions of the words' nets, in order, that terms may read.
 
     """
 
     terms: tuple[Term, ...]
     constant: int
     bounds: Bounds
+    luts: tuple[Lut, ...] = ()
 
 
 class HeapSource(ABC):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.design import is_signs
+from hw.design import adds_shifts, is_signs
 from hw.formats import FixedFormat, Format, MinifloatFormat, Special, Specials
 from hw.formats.base import MAXIMUM_TABLE_BITS
 
@@ -47,17 +47,22 @@ def split_codes(codes: NDArray[np.unsignedinteger], format: Format) -> Parts:
     codes
         Unsigned integers below ``2**format.bits``.
     format
-        Fixed point, minifloat, binary or ternary (whose unused code is a plain zero).
+        Fixed point, minifloat, binary, ternary (whose unused code is a plain zero) or sums of
+        powers of two (`hw.design.adds_shifts`).
 
     """
     words = codes.astype(np.int64)
-    if is_signs(format):
+    tabled = adds_shifts(format) and not isinstance(format, MinifloatFormat)
+    if is_signs(format) or tabled:
         words = np.array([format.integer(code) for code in range(1 << format.bits)])[words]
         return Parts(words, np.zeros_like(words), np.zeros(words.shape, np.int8), words < 0)
     if isinstance(format, MinifloatFormat):
         return _split_minifloat(words, format)
     if not isinstance(format, FixedFormat):
-        raise ValueError(f"a format is fixed point, minifloat, binary or ternary, not {format}")
+        raise ValueError(
+            "a format is fixed point, minifloat, binary, ternary or sums of powers of two, "
+            f"not {format}"
+        )
     if format.signed and format.width < 64:
         half = np.int64(1 << (format.width - 1))
         words = (words ^ half) - half
