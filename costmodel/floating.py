@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+from costmodel.accumulate import control_luts
 from costmodel.chain import Row, Wire, function_luts, is_chain, row_cost
 from costmodel.coefficients import Coefficients
 from costmodel.constant_rows import ConstantRow, constant_row
@@ -13,7 +14,15 @@ from costmodel.lanes import gate_luts, special_luts, unpack_luts
 from costmodel.normalize import dropped_luts, leading_luts, left_luts
 from costmodel.rows import narrow_luts
 from costmodel.shift import exponent_sum
-from hw.plan import FloatAccumulatePlan, FloatLanePlan, RightLevel, RoundedSum, ScalePlan
+from hw.plan import (
+    FloatAccumulatePlan,
+    FloatLanePlan,
+    FloatRegisterPlan,
+    FloatStepPlan,
+    RightLevel,
+    RoundedSum,
+    ScalePlan,
+)
 
 
 @cache
@@ -201,3 +210,17 @@ def rounding_cost(plan: RoundedSum, target: Coefficients) -> Cost:
         for number, level in enumerate(plan.normalize_levels)
     )
     return luts(count) + _field(plan, target) + _rounder(plan, target)
+
+
+@cache
+def float_step(plan: FloatStepPlan, target: Coefficients) -> Cost:
+    """Return the cost of `hw.rtl.floating.FloatStep`: an accumulator without its registers."""
+    inner = plan.accumulate
+    control = control_luts((), inner.total_on_last, target)
+    return float_accumulate(inner, target) + luts(-control, ff=-inner.ff)
+
+
+@cache
+def float_registers(plan: FloatRegisterPlan, target: Coefficients) -> Cost:
+    """Return the cost of the registers of a floating accumulator and of their control."""
+    return luts(control_luts((), plan.total_on_last, target), ff=plan.ff)

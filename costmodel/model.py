@@ -14,7 +14,13 @@ from costmodel.bit_heap import BIT_HEAP_FORMULAS
 from costmodel.coefficients import Coefficients, Formula, Formulas
 from costmodel.compressor import compressor
 from costmodel.cost import Cost, grained, total
-from costmodel.floating import float_accumulate, float_lane, scale_sum
+from costmodel.floating import (
+    float_accumulate,
+    float_lane,
+    float_registers,
+    float_step,
+    scale_sum,
+)
 from costmodel.lanes import flag_tree, lane_glue, lane_shift, sign_pair
 from costmodel.merged import (
     carry_count,
@@ -50,6 +56,8 @@ from hw.plan import (
     FloatLanePlan,
     LanePlan,
     MaximumPlan,
+    FloatRegisterPlan,
+    FloatStepPlan,
     MergedAccumulatePlan,
     MergedLanePlan,
     MergedRow,
@@ -107,6 +115,8 @@ FORMULAS: Formulas = {
     PackedOperand: (("pack", pack),),
     PackedChain: (("DSP chain", packed_chain),),
     **BIT_HEAP_FORMULAS,
+    FloatStepPlan: (("floating accumulator", float_step),),
+    FloatRegisterPlan: (("floating accumulator", float_registers),),
 }
 """The formulas of each type of part, with the names they have in a breakdown; see `formulas_of`."""
 

@@ -33,6 +33,7 @@ from hw.plan import (
     RoundedSum,
     RoundPlan,
     ScalePlan,
+    SequentialCorePlan,
     StationaryPlan,
     SumRow,
     SumTree,
@@ -85,6 +86,10 @@ def core_path(built: Plan) -> Path:
     match core:
         case CorePlan() | FloatCorePlan():
             _core(found, core)
+        case SequentialCorePlan():
+            _core(found, core.one)
+            for _ in range(core.lanes - 1):
+                floating(found, core.one.accumulate, None)
         case CompressorCorePlan():
             cells(found, core.tree.netlist, built.target.lut_inputs)
             add(found, core.accumulate)

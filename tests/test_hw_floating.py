@@ -239,7 +239,6 @@ def test_impossible_mx_dot_products_are_refused(record, message):
 @pytest.mark.parametrize(
     ("what", "message"),
     [
-        (design("dot", "int8", lanes=2, accumulator="float:fp32:sequential"), "in the mode step"),
         (design("dot", "bfloat16", lanes=2, accumulator="fp32"), "at most 160 bits"),
     ],
 )

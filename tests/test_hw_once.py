@@ -20,14 +20,14 @@ from sweeps.autotune import resolve
 
 XCUP = load("xcup")
 FP16 = design("mac", "e4m3fn", accumulator="float:fp16:once:256", structure="merged")
-QUICK = [
+SATURATING = design("mac", "e2m1", accumulator="saturate:6:once:16", structure="rows")
+SMALL = design("mac", "e2m1", accumulator="float:e3m2:once:16", structure="rows")
+QUICK = [SMALL, SATURATING]
+SLOW = [
     FP16,
     design("mac", "e5m2", accumulator="float:e4m3fn:once:16", structure="rows"),
     design("dot", "int4", lanes=4, accumulator="float:e2m1fn:once:16", structure="baugh-wooley"),
     design("mac", "fixed<4,-9>", accumulator="float:e3m2fn:once:4", structure="rows"),
-    design("mac", "e2m1", accumulator="saturate:6:once:16", structure="rows"),
-]
-SLOW = [
     design("mac", "e5m2", accumulator="float:fp16:once:64", structure="rows"),
     design("dot", "e4m3", lanes=4, accumulator="float:bfloat16:once:256", structure="rows"),
     design("dot", "int8", lanes=4, accumulator="float:fp32:once:256", structure="rows"),
@@ -63,6 +63,7 @@ def test_a_million_steps(what):
     assert verdict.vectors >= 1_000_000
 
 
+@pytest.mark.slow
 def test_numpy_rounds_the_exact_sum_the_same():
     """Sums of 64 products of e4m3 are exact in float64, which NumPy rounds once to float16."""
     from hw.formats import parse
@@ -84,11 +85,15 @@ def test_numpy_rounds_the_exact_sum_the_same():
 
 
 MUTANTS = [
-    (FP16, "the wrong tie", r"assign up = sign \? (.*) : (.*);", r"assign up = sign ? \1 : guard;"),
-    (FP16, "no sticky bit", r"(_rounder the_rounder \([^;]*\.sticky)\([^)]*\)", r"\1(1'h0)"),
-    (FP16, "the last bit lost", r"\.register\((\w+)\)", r".register({\1[44:1], 1'h0})"),
-    (FP16, "NaN forgotten", r"\.seen_nan\(.*\)", ".seen_nan(1'h0)"),
-    (QUICK[4], "never clamped", r"assign fits = .*;", "assign fits = 1'h1;"),
+    (
+        SMALL,
+        "the wrong tie",
+        r"assign up = sign \? (.*) : (.*);",
+        r"assign up = sign ? \1 : guard;",
+    ),
+    (SMALL, "the last bit lost", r"\.register\((\w+)\)", r".register({\1[10:1], 1'h0})"),
+    (SMALL, "NaN forgotten", r"\.seen_nan\(.*\)", ".seen_nan(1'h0)"),
+    (SATURATING, "never clamped", r"assign fits = .*;", "assign fits = 1'h1;"),
 ]
 
 
@@ -125,12 +130,9 @@ def test_designs_run_in_cocotb():
     )
 
 
-@pytest.mark.parametrize("target", ["xcup", "ecp5"])
-def test_size_and_estimate(target):
-    known = load(target)
-    what = FP16 if target == "xcup" else FP16.with_structure("rows")
-    made = emit(what, known)
-    measured, guess = synthesize(made.verilog, made.top, target), estimate(what, known)
+def test_size_and_estimate():
+    made = emit(FP16, XCUP)
+    measured, guess = synthesize(made.verilog, made.top, "xcup"), estimate(FP16, XCUP)
     assert abs(guess.lut / measured.lut - 1) < 0.03
     assert abs(guess.sites / measured.sites - 1) < 0.03
     assert guess.ff == measured.ff
@@ -147,7 +149,7 @@ def test_estimates_of_all(target):
         measured, guess = synthesize(made.verilog, made.top, target), estimate(what, known)
         errors.append(abs(guess.lut / measured.lut - 1))
         assert guess.ff == measured.ff
-    assert len(errors) >= 13
+    assert len(errors) >= 12
     assert np.mean(errors) < 0.05
     assert max(errors) < 0.2
 

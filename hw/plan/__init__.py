@@ -4,7 +4,13 @@ from hw.plan.accumulate import AccumulatePlan
 from hw.plan.compressor import CompressorCorePlan, CompressorPlan
 from hw.plan.core import ArrayPlan, CorePlan, Plan, plan
 from hw.plan.flags import FlagTree
-from hw.plan.float_core import FloatCorePlan, ScalePlan
+from hw.plan.float_core import (
+    FloatCorePlan,
+    FloatRegisterPlan,
+    FloatStepPlan,
+    ScalePlan,
+    SequentialCorePlan,
+)
 from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan, RightLevel
 from hw.plan.lane import LanePlan, structures
 from hw.plan.merged import (
@@ -58,6 +64,8 @@ __all__ = [
     "LanePlan",
     "LeftLevel",
     "MaximumPlan",
+    "FloatRegisterPlan",
+    "FloatStepPlan",
     "MergedAccumulatePlan",
     "MergedLanePlan",
     "MergedRow",
@@ -81,6 +89,7 @@ __all__ = [
     "RoundPlan",
     "RoundedSum",
     "SignPair",
+    "SequentialCorePlan",
     "SignSelection",
     "StationaryCell",
     "StationaryPlan",

@@ -14,7 +14,7 @@ from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
 from hw.plan.baugh_wooley import why_no_heap
 from hw.plan.compressor import CompressorCorePlan, plan_compressor
 from hw.plan.flags import FlagTree
-from hw.plan.float_core import FloatCorePlan, plan_float_core
+from hw.plan.float_core import FloatCorePlan, SequentialCorePlan, plan_float_core
 from hw.plan.heap_core import HeapCorePlan, plan_heap_core
 from hw.plan.khot import STRUCTURE as KHOT
 from hw.plan.khot import why_no_shifts
@@ -184,6 +184,8 @@ class Plan:
         | SerialCorePlan
     )
     array: ArrayPlan | None
+        | OnceCorePlan
+        | SequentialCorePlan
 
     @property
         | OnceCorePlan
@@ -257,7 +259,7 @@ def plan(design: Design, target: Target) -> Plan:
         )
     if isinstance(design, WeightStationaryArray):
         return Plan(design, target, plan_stationary(design, target), None)
-    core: CorePlan | FloatCorePlan | CompressorCorePlan | HeapCorePlan
+    core: CorePlan | FloatCorePlan | SequentialCorePlan | CompressorCorePlan | HeapCorePlan
     if design.is_floating:
         core = plan_float_core(design, target, isinstance(design, OutputStationaryArray))
     else:

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorMode
-from hw.design import SCALE_MAXIMUM, Design, MxDotProduct, without_hardware
+from hw.design import SCALE_MAXIMUM, Design, Mac, MxDotProduct, without_hardware
 from hw.plan.flags import FlagTree
 from hw.plan.float_sums import plan_fixed_sum, plan_float_lane, plan_float_mac, plan_scaled_sum
 from hw.plan.floating import FloatAccumulatePlan, FloatLanePlan
@@ -85,26 +85,107 @@ class FloatCorePlan:
         return found
 
 
-def plan_float_core(design: Design, target: Target, on_last: bool) -> FloatCorePlan:
-    """Return the core of a design with a floating accumulator.
+@dataclass(frozen=True, slots=True)
+class FloatStepPlan:
+    """A floating accumulator without its registers.
+
+    Parameters
+    ----------
+    accumulate
+        What adds and rounds.
+
+    """
+
+    accumulate: FloatAccumulatePlan
+
+
+@dataclass(frozen=True, slots=True)
+class FloatRegisterPlan:
+    """The registers of a floating accumulator and their control.
+
+    Parameters
+    ----------
+    bits
+        Of a code.
+    total_on_last
+        As in `AccumulatePlan`.
+
+    """
+
+    bits: int
+    total_on_last: bool
+
+    @property
+    def ff(self) -> int:
+        """Registers: accumulator, total, and ``total_valid``."""
+        return 2 * self.bits + 1
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialCorePlan:
+    """A floating accumulator that rounds after each product, lane 0 first.
+
+    Parameters
+    ----------
+    lanes
+        Products of a step.
+    one
+        The core of a design of one lane; all but its registers are there once per lane.
+
+    """
+
+    lanes: int
+    one: FloatCorePlan
+
+    @property
+    def registers(self) -> FloatRegisterPlan:
+        """Registers behind the last lane."""
+        accumulate = self.one.accumulate
+        return FloatRegisterPlan(accumulate.bits, accumulate.total_on_last)
+
+    def parts(self) -> Counter[Hashable]:
+        """Return the primitives of the core with their counts."""
+        each = self.one.parts()
+        del each[self.one.accumulate]
+        each[FloatStepPlan(self.one.accumulate)] = 1
+        found: Counter[Hashable] = Counter({part: n * self.lanes for part, n in each.items()})
+        found[self.registers] += 1
+        return found
+
+
+def plan_float_core(
+    design: Design, target: Target, on_last: bool
+) -> FloatCorePlan | SequentialCorePlan:
+    """Return the core of a design with a floating accumulator that rounds per step or product.
 
     Raises
     ------
     ValueError
-        If the accumulator's mode has no hardware, or the exact sum of a step is too wide.
+        If the accumulator's format has no hardware, or the exact sum of a step is too wide.
 
     """
     format = design.accumulator.format
     unbuilt = None if format is None else without_hardware(format)
     if unbuilt:
         raise ValueError(f"no hardware for {unbuilt} yet: accumulator {design.accumulator}")
-    mode = design.accumulator.mode
-    chained = mode is AccumulatorMode.SEQUENTIAL and design.lanes > 1
-    if mode is AccumulatorMode.ONCE or chained:
-        raise ValueError(
-            f"a floating accumulator is built in the mode step (one rounding per step), "
-            f"not {mode.value}"
-        )
+    if design.accumulator.mode is AccumulatorMode.SEQUENTIAL and design.lanes > 1:
+        return SequentialCorePlan(design.lanes, _plan_step(one_lane(design), target, on_last))
+    return _plan_step(design, target, on_last)
+
+
+def one_lane(design: Design) -> Mac:
+    """Return the MAC whose product is that of each lane of a design."""
+    return Mac(
+        weight=design.weight,
+        activation=design.activation,
+        accumulator=design.accumulator,
+        specials=design.specials,
+        structure=design.structure,
+    )
+
+
+def _plan_step(design: Design, target: Target, on_last: bool) -> FloatCorePlan:
+    """Return the core that rounds the sum of a step with the accumulator, once."""
     product = plan_float_lane(design, target)
     if product is not None:
         alone = TreePlan((), product.product.bounds)

@@ -11,10 +11,8 @@ from hw.plan.accumulate import AccumulatePlan
 from hw.plan.bitmod_tile import (
     TileColumnPlan,
 )
-from hw.plan.floating import FloatAccumulatePlan
 from hw.rtl.bitmod_scale import ScaleRow
 from hw.rtl.bits import extend, named
-from hw.rtl.floating import FloatAccumulator
 from hw.rtl.library import place
 
 
@@ -113,30 +111,6 @@ class TileColumn(wiring.Component):
             m.d.sync += self.previous.eq(0)
         with m.Elif(self.last_bit):
             m.d.sync += self.previous.eq(Array(totals)[self.row])
-
-
-class FloatStep(FloatAccumulator):
-    """A floating accumulator without its registers: ``following = R(previous + S · 2^e)``.
-
-    Ports: `previous`, `addend`, `exponent`, `step_nan` (where the plan has it); `following`.
-    Combinational.
-    """
-
-    def __init__(self, plan: FloatAccumulatePlan) -> None:
-        self.plan = plan
-        ports: dict[str, object] = {
-            "previous": In(plan.bits),
-            "addend": In(plan.addend.bits),
-            "following": Out(plan.bits),
-        }
-        ports |= {"exponent": In(plan.exponent_bits)} if plan.exponent_bits else {}
-        wiring.Component.__init__(self, ports | {f"step_{flag}": In(1) for flag in plan.flags})
-
-    def elaborate(self, platform: object) -> Module:
-        """Build the sum."""
-        m = Module()
-        m.d.comb += self.following.eq(self._following(m, platform, self.previous))
-        return m
 
 
 class ExactStep(wiring.Component):

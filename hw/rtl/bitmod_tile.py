@@ -15,9 +15,10 @@ from hw.plan.bitmod_tile import (
 )
 from hw.plan.floating import FloatAccumulatePlan
 from hw.rtl.bitmod_bank import SpecialBank, TileControl
-from hw.rtl.bitmod_column import ExactStep, FloatStep, TileColumn
+from hw.rtl.bitmod_column import ExactStep, TileColumn
 from hw.rtl.bitmod_element import Element, element_of, feed
 from hw.rtl.bitmod_terms import Sequencer, TermGenerator
+from hw.rtl.floating import FloatStep
 from hw.rtl.library import place
 
 

@@ -94,6 +94,15 @@ class FloatClassifier(wiring.Component):
         return m
 
 
+def addend_ports(plan: FloatAccumulatePlan) -> dict[str, wiring.Member]:
+    """Return the ports that bring an addend to a floating accumulator."""
+    ports = {"addend": In(plan.addend.bits)}
+    ports |= {"negate": In(1)} if plan.relative else {}
+    ports |= {"exponent": In(plan.exponent_bits)} if plan.exponent_bits else {}
+    ports |= {"all_negative": In(1)} if plan.negative_zero else {}
+    return ports | {f"step_{flag}": In(1) for flag in plan.flags}
+
+
 class FloatAccumulator(wiring.Component):
     """``acc = R(acc + S · 2^e)``: one exact addend per step, one rounding to nearest even.
 
@@ -113,10 +122,7 @@ class FloatAccumulator(wiring.Component):
             "total": Out(plan.bits),
             "total_valid": Out(1),
         }
-        ports |= {"negate": In(1)} if plan.relative else {}
-        ports |= {"exponent": In(plan.exponent_bits)} if plan.exponent_bits else {}
-        ports |= {"all_negative": In(1)} if plan.negative_zero else {}
-        super().__init__(ports | {f"step_{flag}": In(1) for flag in plan.flags})
+        super().__init__(ports | addend_ports(plan))
 
     def elaborate(self, platform: object) -> Module:
         """Build the registers and the sum between them."""
@@ -251,3 +257,26 @@ class FloatAccumulator(wiring.Component):
         if keep is not None:
             m.d.comb += [result.keep.eq(keep), result.previous.eq(state[:-1])]
         return result.code
+
+
+class FloatStep(FloatAccumulator):
+    """A floating accumulator without its registers: ``following = R(previous + S · 2^e)``.
+
+    Ports: `previous`, `following` (codes), and what brings the addend, as `FloatAccumulator` has
+    it. Combinational.
+    """
+
+    def __init__(self, plan: FloatAccumulatePlan) -> None:
+        self.plan = plan
+        ports: dict[str, object] = {
+            "previous": In(plan.bits),
+            "addend": In(plan.addend.bits),
+            "following": Out(plan.bits),
+        }
+        wiring.Component.__init__(self, ports | addend_ports(plan))
+
+    def elaborate(self, platform: object) -> Module:
+        """Build the sum."""
+        m = Module()
+        m.d.comb += self.following.eq(self._following(m, platform, self.previous))
+        return m

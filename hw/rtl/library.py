@@ -94,10 +94,11 @@ def place_lanes(
     lanes: Iterable[wiring.Component],
     weight: Value,
     activation: Value,
+    module: str = "lane",
 ) -> None:
     """Add equal lanes to a module and connect lane i to word i of both operands."""
     for number, lane in enumerate(lanes):
-        place(m, platform, "lane", lane, number)
+        place(m, platform, module, lane, number)
         m.d.comb += [
             lane.weight.eq(weight.word_select(number, len(lane.weight))),
             lane.activation.eq(activation.word_select(number, len(lane.activation))),
