@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -202,12 +202,14 @@ def errors() -> dict[str, Any]:
     return read("activity_errors")
 
 
+@lru_cache(maxsize=64)
 def logic_per_cycle(
     design: Design, target: Target, statistics: Statistics, built: Plan | None = None
 ) -> dict[str, float]:
     """Return the pJ per cycle of each kind of part of one core, without inputs and clock.
 
-    Parameters as for `costmodel.activity_core.core_toggles`.
+    Parameters as for `costmodel.activity_core.core_toggles`. The last ones are kept; what is
+    returned is not to be changed.
 
     Raises
     ------

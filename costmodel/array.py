@@ -20,8 +20,12 @@ SINGLE_CELL_CONTROL_FF = 1
 @cache
 def array_shell(plan: ArrayPlan, target: Coefficients) -> Cost:
     """Return the cost of operand registers, control, row counter and row selection."""
-    control = _control(plan, target)
-    return luts(selection_luts(plan, target)) + control + _next_row(plan) + _registers(plan, target)
+    return words_shell(plan, target) + _control(plan, target) + _next_row(plan)
+
+
+def words_shell(plan: ArrayPlan, target: Coefficients) -> Cost:
+    """Return the same without control and row counter: what depends on the bits of words."""
+    return luts(selection_luts(plan, target)) + _registers(plan, target)
 
 
 def _control(plan: ArrayPlan, target: Coefficients) -> Cost:

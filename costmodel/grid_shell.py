@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from costmodel import coefficients
-from costmodel.array import array_shell
+from costmodel.array import array_shell, words_shell
 from costmodel.cost import Cost
 from hw.plan import ArrayPlan
 from hw.plan.core import selection_ways
@@ -86,13 +86,14 @@ def _shell(target: Target, rows: int, columns: int) -> NDArray[np.float64]:
     """Return the factors of the bits and the constant of a shell: counts × 4."""
     known = coefficients.load(target.name)
 
-    def counts(activation: int, weight: int, result: int) -> NDArray[np.float64]:
-        plan = ArrayPlan(rows, columns, weight, activation, result, selection_ways(target))
-        return _numbers(array_shell.__wrapped__(plan, known))
+    def shell(activation: int, weight: int, result: int) -> ArrayPlan:
+        return ArrayPlan(rows, columns, weight, activation, result, selection_ways(target))
 
-    constant = counts(0, 0, 0)
-    slopes = [counts(*bits) - constant for bits in ((1, 0, 0), (0, 1, 0), (0, 0, 1))]
-    return np.stack([*slopes, constant], axis=1)
+    least = shell(0, 0, 0)
+    constant = _numbers(words_shell(least, known))
+    bits = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    slopes = [_numbers(words_shell(shell(*one), known)) - constant for one in bits]
+    return np.stack([*slopes, _numbers(array_shell.__wrapped__(least, known))], axis=1)
 
 
 def _numbers(cost: Cost) -> NDArray[np.float64]:

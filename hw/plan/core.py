@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, OutputStationaryArray, SerialDesign, WeightStationaryArray
@@ -141,14 +141,18 @@ class ArrayPlan:
     @property
     def selection(self) -> tuple[tuple[int, ...], ...]:
         """Levels of the row selection, first to last: how many words each multiplexer takes."""
-        levels: list[tuple[int, ...]] = []
-        words = self.rows
-        while words > 1:
-            full, rest = divmod(words, self.ways)
-            level = (self.ways,) * full + ((rest,) if rest else ())
-            levels.append(level)
-            words = len(level)
-        return tuple(levels)
+        return _selection(self.rows, self.ways)
+
+
+@cache
+def _selection(words: int, ways: int) -> tuple[tuple[int, ...], ...]:
+    """Return how many words each multiplexer of each level takes."""
+    levels: list[tuple[int, ...]] = []
+    while words > 1:
+        full, rest = divmod(words, ways)
+        levels.append((ways,) * full + ((rest,) if rest else ()))
+        words = len(levels[-1])
+    return tuple(levels)
 
 
 Part = Hashable
