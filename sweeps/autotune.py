@@ -63,7 +63,7 @@ def _cheapest(design: Design, target: Target, without: tuple[str, ...] = ()) -> 
 def worth_planning(design: Design, target: Target, sites: int) -> bool:
     """Whether a structure may take at most so many sites, and be planned in a second or two."""
     if design.structure == KHOT:
-        return heap_terms(design, target) <= MOST_TRIED
+        return heap_terms(design, target) <= 2 * MOST_TRIED
     return design.structure != BAUGH_WOOLEY or _may_win(design, target, sites)
 
 
