@@ -117,11 +117,11 @@ FORMULAS: Formulas = {
     **BIT_HEAP_FORMULAS,
     FloatStepPlan: (("floating accumulator", float_step),),
     FloatRegisterPlan: (("floating accumulator", float_registers),),
+    **ONCE_FORMULAS,
 }
 """The formulas of each type of part, with the names they have in a breakdown; see `formulas_of`."""
 
 
-    **ONCE_FORMULAS,
 @dataclass(frozen=True, slots=True)
 class Part:
     """One line of a breakdown: `count` equal parts and what they cost together.
