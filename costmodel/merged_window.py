@@ -10,6 +10,7 @@ from costmodel.cost import Cost, luts
 from costmodel.merged import netlist_cost, unpack_cost
 from costmodel.window import shown_luts
 from hw.plan import MaximumPlan, MergedWindowAccumulatePlan, MergedWindowLanePlan
+from hw.plan.running_window import ExponentDistancePlan, RunningMaximumPlan
 
 
 @cache
@@ -33,6 +34,18 @@ def merged_window_alignment(plan: MergedWindowLanePlan, target: Coefficients) ->
 @cache
 def maximum(plan: MaximumPlan, target: Coefficients) -> Cost:
     """Return the cost of the search of the largest exponent."""
+    return netlist_cost(plan.netlist, plan.packed, target)
+
+
+@cache
+def running_maximum(plan: RunningMaximumPlan, target: Coefficients) -> Cost:
+    """Return the cost of the larger of two exponents, its register, and what clears that."""
+    return netlist_cost(plan.netlist, plan.packed, target) + luts(1, ff=plan.ff)
+
+
+@cache
+def exponent_distance(plan: ExponentDistancePlan, target: Coefficients) -> Cost:
+    """Return the cost of how far the largest exponent has grown."""
     return netlist_cost(plan.netlist, plan.packed, target)
 
 

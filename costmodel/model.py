@@ -30,11 +30,13 @@ from costmodel.merged import (
     merged_row,
 )
 from costmodel.merged_window import (
+    exponent_distance,
     maximum,
     merged_window_accumulate,
     merged_window_alignment,
     merged_window_glue,
     merged_window_product,
+    running_maximum,
 )
 from costmodel.packed import pack, packed_chain
 from costmodel.products import lane_product
@@ -77,6 +79,7 @@ from hw.plan import (
 )
 from hw.plan.carry_count import CarryCount
 from hw.plan.core import KEPT_PLANS
+from hw.plan.running_window import ExponentDistancePlan, RunningMaximumPlan
 from hw.target import ASIC, Target
 
 FORMULAS: Formulas = {
@@ -100,6 +103,8 @@ FORMULAS: Formulas = {
         ("aligner", merged_window_alignment),
     ),
     MaximumPlan: (("exponent maximum", maximum),),
+    RunningMaximumPlan: (("running maximum", running_maximum),),
+    ExponentDistancePlan: (("exponent distance", exponent_distance),),
     MergedWindowAccumulatePlan: (("window accumulator", merged_window_accumulate),),
     CompressorPlan: (("compressor", compressor),),
     FlagTree: (("flag tree", flag_tree),),

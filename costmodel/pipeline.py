@@ -10,6 +10,8 @@ from costmodel.array import register_chain
 from costmodel.cost import Cost, total
 from costmodel.model import Estimate, estimate
 from hw.design import Design
+from hw.plan import plan
+from hw.plan.core import plan_unstaged
 from hw.target import Target
 
 
@@ -31,10 +33,15 @@ def staged(design: Design, chains: Mapping[int, int], target: Target) -> Estimat
     """
     if not design.pipeline:
         return estimate(design, target)
-    found = estimate(replace(design, pipeline=0), target)
+    found = unstaged(design, target)
     added = pipeline_registers(chains, target)
     sites = found.sites + round(added.sites)
     return replace(found, sites=sites, ff=found.ff + added.ff, design=design.to_record())
+
+
+def unstaged(design: Design, target: Target) -> Estimate:
+    """Return what a design costs but for its pipeline registers; errors as for `estimate`."""
+    return estimate(plan_unstaged(design, target) if design.pipeline else plan(design, target))
 
 
 def pipeline_registers(chains: Mapping[int, int], target: Target) -> Cost:

@@ -21,8 +21,6 @@ UNASKED = DSP_STRUCTURES
 """Structures that are never chosen by themselves: DSP blocks must be asked for."""
 MOST_TRIED = 1024
 """Products of bits in a heap that is planned unasked."""
-LOOPING = ("merged",)
-"""Structures whose lanes are in the loop of an alignment window, where no registers can be."""
 
 
 def resolve(design: D, target: Target) -> D:
@@ -34,17 +32,16 @@ def resolve(design: D, target: Target) -> D:
     """
     if design.structure != "auto":
         return design
-    through_lanes = design.is_window and design.pipeline > 0
-    found = _cheapest(replace(design, pipeline=0), target, LOOPING if through_lanes else ())
+    found = _cheapest(replace(design, pipeline=0), target)
     return design.with_structure(found)
 
 
 @cache
-def _cheapest(design: Design, target: Target, without: tuple[str, ...] = ()) -> str:
+def _cheapest(design: Design, target: Target) -> str:
     candidates = [
         design.with_structure(structure)
         for structure in structures(design, target)
-        if structure not in (*UNASKED, *without)
+        if structure not in UNASKED
     ]
     if not candidates:
         plan(design.with_structure(KHOT), target)  # says why it cannot be built

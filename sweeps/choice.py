@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hw.design import SerialDesign
 from sweeps.arguments import OBJECTIVES
-from sweeps.autotune import LOOPING, UNASKED
+from sweeps.autotune import UNASKED
 
 if TYPE_CHECKING:
     from hw.design import Design
@@ -150,8 +150,7 @@ def _candidates(
     """Return the structures that can be estimated; note why others cannot."""
     from hw.plan import structures
 
-    looping = LOOPING if design.is_window and design.pipeline else ()
-    without = looping if objective == "dsp" else (*UNASKED, *looping)
+    without = () if objective == "dsp" else UNASKED
     found = []
     for structure in structures(design, target):
         if structure not in without:

@@ -245,9 +245,11 @@ def _places(sites: int, ff: int, target: Target) -> int:
 
 def stages_for_mhz(design: Design, target: Target, target_mhz: float) -> int:
     """Return the fewest stages with which a settled design reaches a clock; errors as above."""
-    from costmodel.timing import CLOCKED, delays
+    from costmodel.timing import CLOCKED, clock, delays
     from hw.pipeline import stages_for
     from hw.pipeline.delays import DELAYS_OF, REGISTER_NS
+    from hw.plan import plan
+    from hw.plan.core import keeps_ahead
     from hw.rtl.emit import netlist, stages_for_clock
 
     if target.name not in CLOCKED:
@@ -264,5 +266,9 @@ def stages_for_mhz(design: Design, target: Target, target_mhz: float) -> int:
         raise Unreachable(
             f"registers alone allow at most {most} MHz on {target.name}, not {target_mhz:g}", most
         )
+    ahead = keeps_ahead(design)
+    if ahead and clock(plan(design, target)).fmax_mhz >= target_mhz:
+        return 0
     made, top = netlist(design, target)
-    return stages_for(made, top, path_ns, target.lut_inputs, 1.0, known.staged_ns)
+    found = stages_for(made, top, path_ns, target.lut_inputs, 1.0, known.staged_ns)
+    return max(found, int(ahead))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -199,11 +199,11 @@ def estimate(
         user's target and `extrapolate` does not ask for it with a wider error.
 
     """
-    import costmodel
     from costmodel.expected import expected
+    from costmodel.pipeline import unstaged
 
     settled, technology = settle(design, target)
-    found = costmodel.estimate(replace(settled, pipeline=0), technology)
+    found = unstaged(settled, technology)
     record = found.to_record()
     error = expected(settled, technology, found.lut)
     if error and error.outside and technology.calibration and not extrapolate:

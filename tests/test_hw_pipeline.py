@@ -95,14 +95,6 @@ def test_stages_for_a_clock_are_the_fewest():
         stages_for_clock(design, target, 1000 / 400)
 
 
-def test_windows_whose_loop_passes_the_lanes_are_refused():
-    target = load("xcup")
-    design = from_record({**RECORDS[4], "structure": "merged"})
-    with pytest.raises(ValueError, match="all in one cycle, so with window:24:256"):
-        emit(design, target)
-    assert resolve(from_record(RECORDS[4]), target).structure != "merged"
-
-
 def test_levels_of_look_up_tables():
     assert [levels(n, 4) for n in (0, 1, 2, 4, 5, 6, 7, 16)] == [0, 0, 1, 1, 1.25, 1.25, 2, 2]
     assert [levels(n, 6) for n in (6, 8, 9, 36)] == [1, 1.25, 2, 2]

@@ -116,9 +116,6 @@ def test_packed_tiles_keep_their_cascades_whole():
 
 
 def test_refusals():
-    merged = {"kind": "array", "weight": "e5m2", "accumulator": "window:24", "structure": "merged"}
-    with pytest.raises(ValueError, match="pipeline is 0, not 2; the nearest is structure rows"):
-        plan(from_record(merged | {"pipeline": 2}), load("xcup"))
     with pytest.raises(ValueError, match="of a bitplane stand where its cycles are, so pipeline"):
         from_record({"kind": "bitplane", "weight": "int8", "pipeline": 2})
 

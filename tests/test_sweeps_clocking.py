@@ -36,6 +36,7 @@ def test_chains_are_as_long_as_the_clock_pays_for():
     assert lengths[60] == 16 > lengths[240] >= 2
 
 
+@pytest.mark.slow
 def test_a_structure_that_is_never_fast_enough_is_not_chosen():
     """The heap of bits is the cheapest 32-lane int4 dot product on ECP5, but never reaches 200."""
     target = load("ecp5")
@@ -50,7 +51,9 @@ def test_a_structure_that_is_never_fast_enough_is_not_chosen():
 
 def test_an_impossible_clock_tells_the_nearest():
     design = from_record(E4M3)
-    with pytest.raises(ValueError, match=r"no structure of dot16.* reaches 400 MHz; the nearest is"):
+    with pytest.raises(
+        ValueError, match=r"no structure of dot16.* reaches 400 MHz; the nearest is"
+    ):
         for_clock(design, load("ecp5"), 400)
     with pytest.raises(ValueError, match="registers alone allow at most"):
         for_clock(design, load("xcup"), 5000)
@@ -58,6 +61,7 @@ def test_an_impossible_clock_tells_the_nearest():
         for_clock(design, load("ecp5"), -1)
 
 
+@pytest.mark.slow
 def test_stages_alone_choose_the_least_places_per_speed():
     target = load("xcup")
     found = for_stages(from_record(E4M3 | {"pipeline": 2}), target)
@@ -114,7 +118,8 @@ def test_refused_chains():
 
 
 def test_the_command_says_why(capsys, tmp_path):
-    words = "generate dot --weight e2m1fn --lanes 8 --target ecp5 --target-mhz 150 -o".split()
+    words = ["generate", "dot", "--weight", "e2m1fn", "--lanes", "8", "--target", "ecp5"]
+    words += ["--target-mhz", "150", "-o"]
     assert cli.main([*words, str(tmp_path)]) == 0
     said = capsys.readouterr().err
     assert "for 150 MHz:" in said

@@ -21,6 +21,10 @@ ENABLE = "advance"
 ABOVE = "above"
 """The input of a cell, and the end of inputs' names, that comes when the pipeline ends."""
 
+RUNNING = "running_"
+"""In the names of modules whose registers are a loop of their own: they stand whole in the stage in
+which their inputs are ready, and what they give in that cycle goes on through the pipeline."""
+
 Netlist = dict[str, Any]
 Bit = int | str
 """A net of one module, or a constant."""
@@ -70,11 +74,14 @@ class Module:
         self.holding = [c for c in cells if self._holds(c)]
         self.plain = list(_ordered([c for c in cells if not self._holds(c)]))
         self.sequential = bool(self.holding)
+        self.running = RUNNING in name
         self.fixed = self._downstream()
 
     def _holds(self, cell: Cell) -> bool:
         inner = self.modules.get(cell.kind)
-        return inner.sequential if inner is not None else cell.kind in REGISTERS
+        if inner is not None:
+            return inner.sequential and not inner.running
+        return cell.kind in REGISTERS
 
     def _downstream(self) -> set[str]:
         """Return the cells that a register or a late input feeds: they stay where they are."""
@@ -91,6 +98,12 @@ class Module:
     def is_leaf(self) -> bool:
         """Whether it holds no module of the design's own."""
         return not any(cell.kind in self.modules for cell in (*self.plain, *self.holding))
+
+    @cached_property
+    def has_rows(self) -> bool:
+        """Whether any of its own cells is arithmetic, a carry chain or a DSP block."""
+        ends = ("carry4", *DSP_BLOCKS)
+        return any(c.kind in ARITHMETIC or c.kind.endswith(ends) for c in self.plain)
 
 
 def _cell(name: str, record: Netlist, modules: Mapping[str, Module]) -> Cell:

@@ -119,9 +119,9 @@ class Placing:
         inner = self.job.modules.get(cell.kind)
         if inner is None:
             self._place_logic(cell)
-        elif inner.is_leaf and self.job.whole_ns(inner) <= self.job.budget:
+        elif inner.running or (inner.is_leaf and self.job.whole_ns(inner) <= self.job.budget):
             self._place_whole(cell, self.job.whole_ns(inner))
-        elif inner.is_leaf and (len(inner.plain) <= 1 or self.job.keeps_rows):
+        elif inner.is_leaf and (len(inner.plain) <= 1 or (self.job.keeps_rows and inner.has_rows)):
             raise TooShort(inner.name, self.job.whole_ns(inner) + REGISTER_NS)
         else:
             self._place_inside(cell, inner)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
 from hw.accumulators import AccumulatorKind
@@ -35,6 +35,7 @@ from hw.plan.merged_window import (
 )
 from hw.plan.packed_tile import PackedTilePlan, plan_packed
 from hw.plan.product import Bounds
+from hw.plan.running_window import RunningWindowPlan, plan_running_window
 from hw.plan.once import OnceCorePlan, exact_design, fitted
 from hw.plan.packed_dot import PackedDotPlan
 from hw.plan.serial import SerialCorePlan
@@ -67,6 +68,7 @@ class CorePlan:
     )
     chain: ChainPlan | None = None
     maximum: MaximumPlan | None = None
+    running: RunningWindowPlan | None = None
 
     @property
     def sign_pairs(self) -> int:
@@ -87,6 +89,8 @@ class CorePlan:
             found.update(self.chain.parts())
         if self.maximum is not None:
             found[self.maximum] += 1
+        if self.running is not None:
+            found.update(self.running.parts())
         if self.lane.flags and self.lanes > 1:
             found[FlagTree(len(self.lane.flags), self.lanes)] += 1
         found.update(self.tree.parts())
@@ -255,12 +259,6 @@ def plan(design: Design, target: Target) -> Plan:
         return Plan(design, target, fitted(design, exact), _plan_array(design, target))
             + (f"one of {', '.join(known)} can" if known else "no structure can")
         )
-    if design.pipeline and design.is_window and design.structure == "merged":
-        raise ValueError(
-            f"merged lanes are shifted by the exponent that the step itself feeds back, all in one "
-            f"cycle, so with {design.accumulator} they have no pipeline stages: pipeline is 0, not "
-            f"{design.pipeline}; the nearest is structure rows, whose products can have them"
-        )
     if isinstance(design, WeightStationaryArray):
         return Plan(design, target, plan_stationary(design, target), None)
     core: CorePlan | FloatCorePlan | SequentialCorePlan | CompressorCorePlan | HeapCorePlan
@@ -346,7 +344,11 @@ def _plan_merged(design: Design, target: Target, on_last: bool) -> CorePlan:
 
 
 def _plan_merged_window(design: Design, target: Target, on_last: bool) -> CorePlan:
-    """Return the core of a merged design with an alignment window."""
+    """Return the core of a merged design with an alignment window.
+
+    Where there are stages, the largest exponent is kept ahead of the sums.
+    """
+    ahead = design.pipeline > 0
     lane = plan_merged_window_lane(design, target)
     chain = plan_window_chains(design.lanes, lane, design.chain)
     tree = plan_tree(len(chain.chains), chain.bounds, relative=False)
@@ -359,6 +361,26 @@ def _plan_merged_window(design: Design, target: Target, on_last: bool) -> CorePl
         design.flags,
         on_last,
         target.primitives,
+        ahead,
     )
-    maximum = MaximumPlan(design.lanes, lane.exponent_bits, target.primitives)
-    return CorePlan(design.lanes, lane, None, tree, kept, chain, maximum)
+    bits = lane.exponent_bits
+    maximum = MaximumPlan(design.lanes, bits, target.primitives, not ahead)
+    running = plan_running_window(bits, target.primitives) if ahead else None
+    return CorePlan(design.lanes, lane, None, tree, kept, chain, maximum, running)
+
+
+def plan_unstaged(design: Design, target: Target) -> Plan:
+    """Return the plan in which the pipeline registers of a design are placed, without them.
+
+    It is that of the design without stages, but for merged windows, whose exponents then are kept
+    ahead of the sums (`hw.plan.running_window`). Errors as for `plan`.
+    """
+    plain = replace(design, pipeline=0)
+    if not keeps_ahead(design):
+        return plan(plain, target)
+    return replace(plan(replace(design, pipeline=max(design.pipeline, 1)), target), design=plain)
+
+
+def keeps_ahead(design: Design) -> bool:
+    """Whether pipeline stages make another plan of a design."""
+    return design.is_window and design.structure == "merged"

@@ -78,17 +78,20 @@ class MaximumPlan:
         Exponents and their width.
     packed
         As in `MergedWindowLanePlan`.
+    so_far
+        Whether the sum so far is among them; else only lanes are, and none gives 0.
 
     """
 
     lanes: int
     bits: int
     packed: bool
+    so_far: bool = True
 
     @property
     def netlist(self) -> Netlist:
         """The cells: read ``e0 …`` (lane 0 first), ``nz0 …``, ``h0 …`` (so far), drive ``r0 …``."""
-        return maximum_netlist(self.lanes, self.bits)
+        return maximum_netlist(self.lanes, self.bits, self.so_far)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,9 @@ class MergedWindowAccumulatePlan:
         As in `hw.plan.window.WindowAccumulatePlan`.
     packed
         As in `MergedWindowLanePlan`.
+    ahead
+        Whether the largest exponent is kept elsewhere (`hw.plan.running_window`), which then says
+        how far the sum is shifted.
 
     """
 
@@ -116,16 +122,24 @@ class MergedWindowAccumulatePlan:
     flags: tuple[str, ...]
     total_on_last: bool
     packed: bool
+    ahead: bool = False
 
     @property
     def ff(self) -> int:
-        """Registers: accumulator, exponent and flags, twice, and ``total_valid``."""
-        return 2 * (self.bits + self.exponent_bits + len(self.flags)) + 1
+        """Registers: accumulator, exponent and flags, twice, and ``total_valid``.
+
+        An exponent that is kept ahead has one register here, for what is shown.
+        """
+        exponents = self.exponent_bits if self.ahead else 2 * self.exponent_bits
+        return 2 * (self.bits + len(self.flags)) + exponents + 1
 
     @property
     def netlist(self) -> Netlist:
-        """The cells: read ``a0 …`` (addend), ``q0 …`` (sum), ``h0 …``, ``r0 …``, drive ``t0 …``."""
-        return realign_netlist(self.bits, self.addend.bits, self.exponent_bits)
+        """The cells: read ``a0 …`` (addend), ``q0 …`` (sum), ``h0 …``, ``r0 …``, drive ``t0 …``.
+
+        They read the distance ``d0 …`` where exponents are kept ahead.
+        """
+        return realign_netlist(self.bits, self.addend.bits, self.exponent_bits, self.ahead)
 
 
 def can_merge_window(design: Design) -> bool:
@@ -228,13 +242,13 @@ def alignment_netlist(placement: Placement, exponent_bits: int) -> Netlist:
     names = [f"f{i}" if i < fine else f"c{i - fine}" for i in range(exponent_bits)]
     build = LaneBuilder(None, None, placement)
     build.sign()
-    build.add(*_difference("r", "e", names))
+    build.add(*difference("r", "e", names))
     build.fine([f"p{i}" for i in reversed(range(placement.product_bits))], names)
     build.decode()
     return build.done()
 
 
-def _difference(left: str, right: str, names: list[str]) -> tuple[list[Lut], list[Chain]]:
+def difference(left: str, right: str, names: list[str]) -> tuple[list[Lut], list[Chain]]:
     """Return the cells of ``left − right``, of words as wide as the result.
 
     Its lowest bit stands before the chain: Yosys would add an inverter to one that starts with 1.
@@ -252,12 +266,14 @@ def _difference(left: str, right: str, names: list[str]) -> tuple[list[Lut], lis
 
 
 @cache
-def maximum_netlist(lanes: int, bits: int) -> Netlist:
+def maximum_netlist(lanes: int, bits: int, so_far: bool = True) -> Netlist:
     """Return the cells that find the largest exponent, bit by bit."""
     luts: list[Lut] = []
     names = [[f"e{lane * bits + bit}" for bit in range(bits)] for lane in range(lanes)]
-    names.append([f"h{bit}" for bit in range(bits)])
-    alive = [f"nz{lane}" for lane in range(lanes)] + ["1"]
+    alive = [f"nz{lane}" for lane in range(lanes)]
+    if so_far:
+        names.append([f"h{bit}" for bit in range(bits)])
+        alive.append("1")
     for bit in reversed(range(bits)):
         reads = [(live, word[bit]) for live, word in zip(alive, names, strict=True)]
         luts += _any_alive(reads, f"r{bit}")
@@ -305,9 +321,12 @@ def _equal(a: int, b: int) -> int:
 
 
 @cache
-def realign_netlist(bits: int, addend_bits: int, exponent_bits: int) -> Netlist:
-    """Return the cells that shift the sum to the new maximum and add."""
-    luts, chains = _difference("r", "h", [f"d{i}" for i in range(exponent_bits)])
+def realign_netlist(
+    bits: int, addend_bits: int, exponent_bits: int, ahead: bool = False
+) -> Netlist:
+    """Return the cells that shift the sum to the new maximum and add; `ahead`: by a distance."""
+    names = [f"d{i}" for i in range(exponent_bits)]
+    luts, chains = ([], []) if ahead else difference("r", "h", names)
     steps = [(f"d{i}", min(1 << i, bits)) for i in range(exponent_bits)]
     kept = 2 if len(steps) > 1 and steps[-1][1] >= bits - 1 else 1
     word = [f"q{i}" for i in range(bits)]

@@ -16,7 +16,6 @@ from hw.plan import (
     MergedWindowLanePlan,
     SumTree,
     WindowAccumulatePlan,
-    WindowLanePlan,
 )
 from hw.rtl.accumulate import SPECIAL_FLAGS, Accumulator
 from hw.rtl.bits import any_of
@@ -24,11 +23,12 @@ from hw.rtl.lane import Lane
 from hw.rtl.library import place, place_lanes
 from hw.rtl.merged import MergedAccumulator, MergedLane, build_chains, connect_placed
 from hw.rtl.merged_window import MergedWindowAccumulator, MergedWindowLane, build_maximum
+from hw.rtl.running_window import WindowProductLane, build_running
 from hw.rtl.sums import SignPairs, Summand, build_sums, pending_bit
 from hw.rtl.tree import Addend, build_tree
 from hw.rtl.window import WindowAccumulator, WindowLane, build_alignment
 
-AnyLane = Lane | WindowLane | MergedLane | MergedWindowLane
+AnyLane = Lane | WindowLane | MergedLane | MergedWindowLane | WindowProductLane
 AnyAccumulator = Accumulator | WindowAccumulator | MergedAccumulator | MergedWindowAccumulator
 
 
@@ -59,7 +59,7 @@ class Core(wiring.Component):
         """Connect lanes, tree and accumulator."""
         m = Module()
         plan = self.plan
-        lanes = [_lane(plan.lane) for _ in range(plan.lanes)]
+        lanes = [_lane(plan) for _ in range(plan.lanes)]
         place_lanes(m, platform, lanes, self.weight, self.activation)
         accumulator: AnyAccumulator
         if isinstance(plan.accumulate, AccumulatePlan):
@@ -70,13 +70,19 @@ class Core(wiring.Component):
             accumulator = MergedWindowAccumulator(plan.accumulate)
             m.d.comb += self.exponent.eq(accumulator.exponent)
             assert plan.maximum is not None
-            build_maximum(m, platform, plan.maximum, lanes, accumulator)
+            if plan.running is None:
+                build_maximum(m, platform, plan.maximum, lanes, accumulator)
         else:
             assert plan.align is not None
             accumulator = WindowAccumulator(plan.accumulate)
             m.d.comb += self.exponent.eq(accumulator.exponent)
         place(m, platform, "accumulate", accumulator, clocked=True)
-        self._add_lanes(m, platform, lanes, accumulator)
+        placed = lanes
+        if plan.running is not None:
+            assert plan.maximum is not None
+            plans, control = (plan.running, plan.maximum), (self.valid, self.last)
+            placed = build_running(m, platform, plans, lanes, accumulator, control)
+        self._add_lanes(m, platform, placed, accumulator)
         m.d.comb += [
             accumulator.valid.eq(self.valid),
             accumulator.last.eq(self.last),
@@ -150,11 +156,10 @@ class Core(wiring.Component):
         return signs
 
 
-def _lane(
-    plan: LanePlan | WindowLanePlan | MergedLanePlan | MergedWindowLanePlan,
-) -> AnyLane:
+def _lane(core: CorePlan) -> AnyLane:
+    plan = core.lane
     if isinstance(plan, LanePlan):
         return Lane(plan)
     if isinstance(plan, MergedWindowLanePlan):
-        return MergedWindowLane(plan)
+        return WindowProductLane(plan) if core.running else MergedWindowLane(plan)
     return MergedLane(plan) if isinstance(plan, MergedLanePlan) else WindowLane(plan)

@@ -14,7 +14,8 @@ from amaranth.lib.wiring import In, Out
 
 from hw.design import BroadcastTile, Design, OutputStationaryArray, WeightStationaryArray
 from hw.pipeline import insert, stages_for
-from hw.plan import PackedTilePlan, Plan, StationaryPlan, plan
+from hw.plan import PackedDotPlan, PackedTilePlan, Plan, StationaryPlan, plan
+from hw.plan.core import plan_unstaged
 from hw.plan.serial import SerialCorePlan
 from hw.rtl.array import SystolicArray
 from hw.rtl.cores import core_of
@@ -148,6 +149,8 @@ class _Stages:
 def netlist(design: Design, target: Target) -> tuple[dict[str, Any], str]:
     """Return a design without pipeline registers as Yosys' JSON, and its top module.
 
+    It is planned for registers (`hw.plan.core.plan_unstaged`).
+
     Raises
     ------
     ValueError, hw.errors.MissingTool
@@ -157,8 +160,7 @@ def netlist(design: Design, target: Target) -> tuple[dict[str, Any], str]:
     from hw.yosys import clean_verilog
 
     plain = replace(design, pipeline=0)
-    hardware_plan = plan(plain, target)
-    flat = _flat(hardware_plan)
+    flat = _flat(plan_unstaged(plain, target))
     library = Library(f"{plain.slug}_", target.primitives)
     text = library.convert(flat, plain.slug)
     found: list[dict[str, Any]] = []

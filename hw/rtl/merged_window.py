@@ -57,6 +57,44 @@ class Cells(wiring.Component):
         return m
 
 
+class WindowAlignment(Cells):
+    """Aligns a product: `p` and `e` (its exponent) to `r`, with the signs `ws` and `as`.
+
+    What a row reads of it is named as in `hw.rtl.merged.placed_ports`.
+    """
+
+    def __init__(self, plan: MergedWindowLanePlan) -> None:
+        self.plan = plan
+        bits = plan.exponent_bits
+        placed = {n: w for n, w in placed_ports(plan.placement).items() if n != "negate"}
+        super().__init__(
+            plan.alignment,
+            {"p": In(plan.placement.product_bits), "e": In(bits), "r": In(bits)}
+            | {"ws": In(1), "as": In(1), "s": Out(1)}
+            | {name: Out(width) for name, width in placed.items()},
+            {"p": "p", "e": "e", "r": "r", **PREFIXES},
+        )
+
+    @property
+    def negate(self) -> Value:
+        """The product's sign."""
+        sign: Value = self.s
+        return sign
+
+
+def window_product(plan: MergedWindowLanePlan) -> Cells:
+    """Return the cells that multiply significands and add exponents."""
+    ports = operand_ports(plan.operands)
+    for name in ("ws", "as"):
+        del ports[name]
+    prefixes = {name: name for name in ports if name[1] in "mf"}
+    return Cells(
+        plan.product,
+        ports | {"nz": Out(1), "p": Out(plan.placement.product_bits), "e": Out(plan.exponent_bits)},
+        prefixes | {"p": "p", "e": "e"},
+    )
+
+
 class MergedWindowLane(wiring.Component):
     """Product of significands with exponent, and its alignment to a reference.
 
@@ -81,24 +119,9 @@ class MergedWindowLane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         """Unpack, multiply, align."""
         m = Module()
-        plan, bits = self.plan, self.plan.exponent_bits
-        product_bits = plan.placement.product_bits
-        ports = operand_ports(plan.operands)
-        signs = {name: ports.pop(name) for name in ("ws", "as")}
-        prefixes = {name: name for name in ports if name[1] in "mf"}
-        product = Cells(
-            plan.product,
-            ports | {"nz": Out(1), "p": Out(product_bits), "e": Out(bits)},
-            prefixes | {"p": "p", "e": "e"},
-        )
+        plan = self.plan
+        product, align = window_product(plan), WindowAlignment(plan)
         place(m, platform, "product_cells", product)
-        placed = {n: w for n, w in placed_ports(plan.placement).items() if n != "negate"}
-        align = Cells(
-            plan.alignment,
-            {"p": In(product_bits), "e": In(bits), "r": In(bits), **signs, "s": Out(1)}
-            | {name: Out(width) for name, width in placed.items()},
-            {"p": "p", "e": "e", "r": "r", **PREFIXES},
-        )
         weight, activation = connect_operands(m, platform, (product, align), self, plan)
         place(m, platform, "align_cells", align)
         m.d.comb += [
@@ -108,7 +131,11 @@ class MergedWindowLane(wiring.Component):
             self.exponent.eq(product.e),
             self.nonzero.eq(product.nz),
             self.negate.eq(align.s),
-            *(getattr(self, name).eq(getattr(align, name)) for name in placed),
+            *(
+                getattr(self, name).eq(getattr(align, name))
+                for name in placed_ports(plan.placement)
+                if name != "negate"
+            ),
         ]
         drive_flags(m, self, plan.flags, weight, activation)
         return m
@@ -119,18 +146,19 @@ class MergedWindowAccumulator(wiring.Component):
 
     Ports: those of `hw.rtl.accumulate.Accumulator` with one signed addend; `reference` (the new
     maximum), `highest` (the maximum so far), `exponent` (without its offset). Latency 1 cycle,
-    initiation interval 1; synchronous reset to 0; raises `overflow` if it has that flag.
+    initiation interval 1; synchronous reset to 0; raises `overflow` if it has that flag. Where the
+    exponent is kept ahead, `distance` says how far the sum is shifted, and `highest` is not there.
     """
 
     def __init__(self, plan: MergedWindowAccumulatePlan) -> None:
         self.plan = plan
         ports = step_ports(plan.addend.bits, False, plan.bits, plan.flags)
-        ports |= {
-            "reference": In(plan.exponent_bits),
-            "highest": Out(plan.exponent_bits),
-            "exponent": Out(plan.shown_bits),
-        }
-        super().__init__(ports)
+        ports["reference"] = In(plan.exponent_bits)
+        if plan.ahead:
+            ports["distance"] = In(plan.exponent_bits)
+        else:
+            ports["highest"] = Out(plan.exponent_bits)
+        super().__init__(ports | {"exponent": Out(plan.shown_bits)})
 
     def elaborate(self, platform: object) -> Module:
         """Realign, add, follow the exponent."""
@@ -138,30 +166,30 @@ class MergedWindowAccumulator(wiring.Component):
         plan = self.plan
         clear = named(m, "clear", ResetSignal() | (self.valid & self.last))
         registers = SumRegisters(m, self, plan.total_on_last, clear)
-        highest = registers.register("highest_register", plan.exponent_bits)
+        highest = None
+        exponents: dict[str, Value] = {"d": self.distance} if plan.ahead else {}
+        if not plan.ahead:
+            highest = registers.register("highest_register", plan.exponent_bits)
+            exponents = {"h": highest, "r": self.reference}
         state = registers.register("accumulator", plan.bits)
         row = Cells(
             plan.netlist,
-            {
-                "a": In(plan.addend.bits),
-                "q": In(plan.bits),
-                "h": In(plan.exponent_bits),
-                "r": In(plan.exponent_bits),
-                "t": Out(plan.bits),
-            },
-            {name: name for name in "aqhrt"},
+            {"a": In(plan.addend.bits), "q": In(plan.bits)}
+            | dict.fromkeys(exponents, In(plan.exponent_bits))
+            | {"t": Out(plan.bits)},
+            {name: name for name in ("a", "q", *exponents, "t")},
         )
         place(m, platform, "realign", row)
-        m.d.comb += [
-            row.a.eq(self.addend),
-            row.q.eq(state),
-            row.h.eq(highest),
-            row.r.eq(self.reference),
-            self.highest.eq(highest),
-        ]
+        m.d.comb += [row.a.eq(self.addend), row.q.eq(state)]
+        m.d.comb += [getattr(row, name).eq(word) for name, word in exponents.items()]
         registers.follow(state, row.t, self.total)
         shown = Signal(plan.exponent_bits)
-        registers.follow(highest, self.reference, shown)
+        if highest is None:
+            with m.If(registers.showing):
+                m.d.sync += shown.eq(self.reference)
+        else:
+            m.d.comb += self.highest.eq(highest)
+            registers.follow(highest, self.reference, shown)
         entries = [max(value - plan.offset, 0) for value in range(1 << plan.exponent_bits)]
         m.d.comb += self.exponent.eq(
             lookup(entries, shown, plan.shown_bits) if plan.offset else shown[: plan.shown_bits]
@@ -169,6 +197,16 @@ class MergedWindowAccumulator(wiring.Component):
         sign = self.addend[-1]
         registers.flags(plan.flags, (state[-1] == sign) & (row.t[-1] != sign))
         return m
+
+
+def search_cells(plan: MaximumPlan) -> Cells:
+    """Return the search of the largest exponent."""
+    ports: dict[str, object] = {"nz": In(plan.lanes), "e": In(plan.lanes * plan.bits)}
+    if plan.so_far:
+        ports["h"] = In(plan.bits)
+    return Cells(
+        plan.netlist, ports | {"r": Out(plan.bits)}, {"nz": "nz", "e": "e", "h": "h", "r": "r"}
+    )
 
 
 def build_maximum(
@@ -179,16 +217,7 @@ def build_maximum(
     accumulator: MergedWindowAccumulator,
 ) -> None:
     """Add the search of the largest exponent and hand it to lanes and accumulator."""
-    search = Cells(
-        plan.netlist,
-        {
-            "nz": In(plan.lanes),
-            "e": In(plan.lanes * plan.bits),
-            "h": In(plan.bits),
-            "r": Out(plan.bits),
-        },
-        {"nz": "nz", "e": "e", "h": "h", "r": "r"},
-    )
+    search = search_cells(plan)
     place(m, platform, "maximum_exponent", search)
     m.d.comb += [
         search.nz.eq(Cat(*(lane.nonzero for lane in lanes))),
