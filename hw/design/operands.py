@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hw.formats import FixedFormat, Format, MinifloatFormat, Specials
 from hw.formats.apot import ApotFormat
+from hw.formats.codebook import CodebookFormat
 from hw.formats.floatsd import FloatSdFormat
 from hw.formats.integers import BipolarFormat, SymmetricFormat
 from hw.formats.khot import KHotFormat
@@ -56,12 +57,13 @@ def raises_flags(format: Format) -> bool:
 def adds_shifts(format: Format) -> bool:
     """Whether products with weights of a format can be shifts and additions of the activation.
 
-    Those are sums of a few powers of two, of `SHIFTED`, and powers of two alone: minifloats without
-    fraction and specials, signed or not. Codes have at most 8 bits, magnitudes at most 16.
+    Those are sums of a few powers of two, of `SHIFTED`, codebooks, and powers of two alone:
+    minifloats without fraction and specials, signed or not. Codes have at most 8 bits, magnitudes
+    at most 16.
     """
     alone = isinstance(format, MinifloatFormat) and format.precision == 1
     return (
-        (alone or isinstance(format, SHIFTED))
+        (alone or isinstance(format, (*SHIFTED, CodebookFormat)))
         and not format.has_specials
         and format.bits <= SHIFTED_CODE_BITS
         and format.magnitude_bits <= SHIFTED_BITS
