@@ -99,14 +99,14 @@ def core_path(built: Plan) -> Path:
                 row(found, core.heap.final_row.width)
             add(found, core.accumulate)
         case PackedTilePlan():
-            _packed(found, core)
+            _packed(found, core.chains, core.others)
+        case PackedDotPlan():
+            _packed(found, core.chains, core.cell)
         case _:
             raise ValueError(f"the model of clocks has no path for a {type(core).__name__}")
     return found.things
 
 
-def _core(found: Counted, core: CorePlan | FloatCorePlan) -> None:
-    bits = _lane(found, core)
 def _once(built: Plan, core: OnceCorePlan) -> Path:
     """Return the path of the exact sum, or of what fits the register behind it."""
     behind = Counted()
@@ -118,6 +118,8 @@ def _once(built: Plan, core: OnceCorePlan) -> Path:
     return max(exact, behind.things, key=lambda things: sum(things.values()))
 
 
+def _core(found: Counted, core: CorePlan | FloatCorePlan) -> None:
+    bits = _lane(found, core)
     if core.chain is not None:
         longest = max(core.chain.chains, key=len)
         _merged(found, longest)
@@ -264,13 +266,13 @@ def add(found: Counted, accumulate: AccumulatePlan) -> None:
     found.add("saturate", accumulate.kind.value == "saturate")
 
 
-def _packed(found: Counted, core: PackedTilePlan) -> None:
+def _packed(found: Counted, chains: tuple[int, ...], cell: PackedCell) -> None:
     """Put packing, a chain of blocks and what adds its fields on the path."""
     found.add("luts")
     found.add("dsp")
-    found.add("dsp_links", max(core.chains) - 1)
-    tree(found, core.others.tree, core.others.word.bounds.bits)
-    add(found, core.others.accumulate)
+    found.add("dsp_links", max(chains) - 1)
+    tree(found, cell.tree, cell.word.bounds.bits)
+    add(found, cell.accumulate)
 
 
 def _window(found: Counted, core: CorePlan, accumulate: WindowAccumulatePlan) -> None:

@@ -249,3 +249,18 @@ def test_the_model_names_its_block():
     assert "@" not in text
     assert ".MODE_8x8(1'b1)" in text
     assert ".A_SIGNED(1'b0), .B_SIGNED(1'b1)" in text
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "lanes", "mhz"),
+    [
+        ("xcup", "int8", 32, 28.83),
+        ("xcup", "int8", 2, 209.12),
+        ("xcup", "int4", 32, 53.13),
+        ("xc7", "int8", 16, 23.89),
+    ],
+)
+def test_the_clock_of_a_cascade(target, name, lanes, mhz):
+    """Of the netlist by published delays (`hw.logical`), every block of a chain in turn."""
+    built = plan(dot(name, name, lanes), TARGETS[target])
+    assert clock(built).fmax_mhz == pytest.approx(mhz, rel=0.1)

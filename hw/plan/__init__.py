@@ -23,11 +23,13 @@ from hw.plan.merged_window import MaximumPlan, MergedWindowAccumulatePlan, Merge
 from hw.plan.once import OnceCorePlan
 from hw.plan.operand import OperandPlan, classes, gated_apart
 from hw.plan.packed import PackedOperand, Packing
-from hw.plan.packed_tile import PackedCell, PackedChain, PackedTilePlan, plan_packed
+from hw.plan.packed_block import PackedCell, PackedChain
+from hw.plan.packed_dot import DotPacking, PackedDotPlan
+from hw.plan.packed_tile import PackedTilePlan, plan_packed
 from hw.plan.product import BoothRow, Bounds, DigitSelection, ProductPlan
+from hw.plan.rounding import ClampPlan, LeftLevel, RoundedSum, RoundPlan
 from hw.plan.selection import SignSelection
 from hw.plan.shift import ExponentPlan, ShiftLevel, ShiftPlan
-from hw.plan.rounding import ClampPlan, LeftLevel, RoundedSum, RoundPlan
 from hw.plan.signs import SignPair
 from hw.plan.stationary import StationaryCell, StationaryPlan, StationaryShell
 from hw.plan.sums import Sign, SumRow, SumTree, Word
@@ -49,32 +51,34 @@ __all__ = [
     "BoothRow",
     "Bounds",
     "ChainPlan",
+    "ClampPlan",
     "CompressorCorePlan",
     "CompressorPlan",
-    "ClampPlan",
     "CorePlan",
     "DigitSelection",
     "DistancePlan",
+    "DotPacking",
     "ExponentMaximum",
     "ExponentPlan",
     "FlagTree",
     "FloatAccumulatePlan",
     "FloatCorePlan",
     "FloatLanePlan",
+    "FloatRegisterPlan",
+    "FloatStepPlan",
     "LanePlan",
     "LeftLevel",
     "MaximumPlan",
-    "FloatRegisterPlan",
-    "FloatStepPlan",
     "MergedAccumulatePlan",
     "MergedLanePlan",
     "MergedRow",
     "MergedWindowAccumulatePlan",
     "MergedWindowLanePlan",
+    "OnceCorePlan",
     "OperandPlan",
     "PackedCell",
     "PackedChain",
-    "OnceCorePlan",
+    "PackedDotPlan",
     "PackedOperand",
     "PackedTilePlan",
     "Packing",
@@ -82,14 +86,14 @@ __all__ = [
     "ProductPlan",
     "RightLevel",
     "RightShiftLevel",
+    "RoundPlan",
+    "RoundedSum",
     "ScalePlan",
+    "SequentialCorePlan",
     "ShiftLevel",
     "ShiftPlan",
     "Sign",
-    "RoundPlan",
-    "RoundedSum",
     "SignPair",
-    "SequentialCorePlan",
     "SignSelection",
     "StationaryCell",
     "StationaryPlan",

@@ -33,11 +33,11 @@ from hw.plan.merged_window import (
     plan_merged_window_lane,
     plan_window_chains,
 )
+from hw.plan.once import OnceCorePlan, exact_design, fitted
+from hw.plan.packed_dot import PackedDotPlan
 from hw.plan.packed_tile import PackedTilePlan, plan_packed
 from hw.plan.product import Bounds
 from hw.plan.running_window import RunningWindowPlan, plan_running_window
-from hw.plan.once import OnceCorePlan, exact_design, fitted
-from hw.plan.packed_dot import PackedDotPlan
 from hw.plan.serial import SerialCorePlan
 from hw.plan.signs import SignPair, plan_adding
 from hw.plan.stationary import plan_stationary
@@ -188,15 +188,15 @@ class Plan:
         | FloatCorePlan
         | CompressorCorePlan
         | HeapCorePlan
+        | OnceCorePlan
+        | SequentialCorePlan
         | PackedTilePlan
+        | PackedDotPlan
         | SerialCorePlan
     )
     array: ArrayPlan | None
-        | OnceCorePlan
-        | SequentialCorePlan
 
     @property
-        | OnceCorePlan
     def latency_cycles(self) -> int:
         """Clock cycles from the last operands accepted to the (first) total being visible."""
         if isinstance(self.core, SerialCorePlan):
@@ -247,6 +247,9 @@ def plan(design: Design, target: Target) -> Plan:
         return Plan(design, target, plan_serial(design, target), None)
     if design.structure == "auto":
         raise ValueError("structure auto must be resolved before planning")
+    if design.accumulator.is_once:
+        exact = plan(exact_design(design), target).core
+        return Plan(design, target, fitted(design, exact), _plan_array(design, target))
     if design.structure == "packed":
         return Plan(design, target, plan_packed(design, target), _plan_array(design, target))
     known = structures(design, target)
@@ -254,9 +257,6 @@ def plan(design: Design, target: Target) -> Plan:
         raise ValueError(
             f"structure {design.structure} cannot serve {design.weight} × {design.activation} "
             f"on {target.label}{_reason(design, target)}; "
-    if design.accumulator.is_once:
-        exact = plan(exact_design(design), target).core
-        return Plan(design, target, fitted(design, exact), _plan_array(design, target))
             + (f"one of {', '.join(known)} can" if known else "no structure can")
         )
     if isinstance(design, WeightStationaryArray):

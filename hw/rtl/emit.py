@@ -195,7 +195,9 @@ def stages_for_clock(design: Design, target: Target, period_ns: float) -> int:
 def _packing_record(hardware_plan: Plan) -> dict[str, Any]:
     """Return what the record says of packed products."""
     core = hardware_plan.core
-    return {"packing": core.to_record()} if isinstance(core, PackedTilePlan) else {}
+    if isinstance(core, PackedTilePlan | PackedDotPlan):
+        return {"packing": core.to_record()}
+    return {}
 
 
 def emit(design: Design, target: Target) -> Emitted:
