@@ -49,7 +49,9 @@ from hw.design import (
     OPERAND_SPECIALS,
     SPECIALS_POLICIES,
     STRUCTURES,
+    OutputStationaryArray,
 )
+from hw.design.kinds import DATAFLOWS
 from hw.formats import Format, Specials, parse
 from sweeps import datasets, models
 from sweeps.metrics import OBJECTIVES as METRIC_OBJECTIVES
@@ -234,16 +236,20 @@ def _specials(entry: Entry) -> Specials:
 
 
 def _design(entry: Entry) -> tuple[tuple[str, Any], ...]:
-    kind = entry.mapping(("kind",), ("lanes", "rows", "columns", "specials", "structure"))["kind"]
-    sizes = _SIZES[kind.choice(tuple(_SIZES))]
-    entries = entry.mapping(("kind",), (*sizes, "specials", "structure"))
-    record: dict[str, Any] = {"kind": kind.node.value, "specials": "ignore"}
+    others = "specials", "structure"
+    known = (*_GRID, *others, "dataflow")
+    kind = entry.mapping(("kind",), known)["kind"].choice(tuple(_SIZES))
+    sizes = _SIZES[kind]
+    flows = tuple(DATAFLOWS) if kind == OutputStationaryArray.kind else ()
+    entries = entry.mapping(("kind",), (*sizes, *others, *(["dataflow"] if flows else [])))
+    record: dict[str, Any] = {"kind": kind, "specials": "ignore"}
     for key, most in sizes.items():
         if key in entries:
             record[key] = entries[key].whole(1, most)
     if record["kind"] == "dot":
         record.setdefault("lanes", DEFAULT_LANES)
-    for key, choices in (("specials", SPECIALS_POLICIES), ("structure", STRUCTURES)):
+    words = {"specials": SPECIALS_POLICIES, "structure": STRUCTURES, "dataflow": flows}
+    for key, choices in words.items():
         if key in entries:
             record[key] = entries[key].choice(choices)
     return tuple(record.items())

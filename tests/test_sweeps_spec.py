@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from hw.design import DotProduct, Mac, OutputStationaryArray
+from hw.design import DotProduct, Mac, OutputStationaryArray, WeightStationaryArray
 from hw.formats import parse
 from sweeps.nodes import compose
 from sweeps.spec import SPECS, parse_spec, read_spec
@@ -106,6 +106,10 @@ def test_design_kinds_and_sizes():
     array = sweep("design: {kind: array, rows: 2, columns: 3, structure: rows}").designs(9)[0]
     assert isinstance(array, OutputStationaryArray)
     assert (array.rows, array.columns, array.structure) == (2, 3, "rows")
+    still = "design: {kind: array, rows: 2, columns: 3, dataflow: weight-stationary}"
+    assert isinstance(sweep(still).designs(9)[0], WeightStationaryArray)
+    tile = "design: {kind: tile, rows: 2, columns: 2, lanes: 4, structure: packed}"
+    assert sweep(tile).designs(9)[0].structure == "packed"
 
 
 def test_lists_make_cross_products():
@@ -160,6 +164,7 @@ def test_ranges_and_lists_of_numbers():
         ("design: {kind: mac, lanes: 4}", "my.yaml:6: design.lanes is no key here"),
         ("design: {kind: dot, lanes: 0}", "my.yaml:6: design.lanes must be … 1..1024, not 0"),
         ("design: {kind: dot, lanes: 4.5}", "my.yaml:6: design.lanes must be a whole number"),
+        ("design: {kind: tile, dataflow: weight-stationary}", "my.yaml:6: design.dataflow is no"),
         ("design: [dot]", "my.yaml:6: design must be a mapping"),
         ("where: weight_bit < 4", "my.yaml:6: where is wrong: … did you mean 'weight_bits'?"),
         ("where: [weight_bits]", "my.yaml:6: where[0] is wrong: a constraint compares"),
