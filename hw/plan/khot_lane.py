@@ -31,6 +31,8 @@ MOST_LEVELS = 3
 BIT, PRODUCT = 2, 3
 """Quarters of a site that a bit, and a product of two nets with it, cost in a heap of LUT6_2."""
 SITE = 4
+PAIR = 2
+"""Nets of a product."""
 COUNTED = 8
 """Quarters of a LUT that a bit costs in a heap of LUTs alone."""
 
@@ -86,10 +88,10 @@ class KHotLane:
         """Return about what the lane costs with its share of the heap, in quarters of a site."""
         terms = [Lut(f"t{n}", t.nets, t.truth) for n, t in enumerate(self.terms)]
         if lut_inputs:
-            alone = sum(len(term.inputs) > BIT for term in terms)
+            alone = sum(len(term.inputs) > PAIR for term in terms)
             return SITE * (len(self.luts) + alone) + COUNTED * len(terms)
-        products = [term for term in terms if len(term.inputs) == BIT]
-        built = [t for t in terms if len(t.inputs) != BIT and not (t.is_wire or t.truth == OWN)]
+        products = [term for term in terms if len(term.inputs) == PAIR]
+        built = [t for t in terms if len(t.inputs) != PAIR and not (t.is_wire or t.truth == OWN)]
         sites = Netlist((*self.luts, *built), ()).sites
         return SITE * sites + PRODUCT * len(products) + BIT * (len(terms) - len(products))
 
@@ -100,7 +102,6 @@ class _Builder:
     def __init__(self, code_bits: int, activation: Format, lut_inputs: int) -> None:
         self.recoder = Recoder.of([f"c{i}" for i in range(code_bits)], lut_inputs)
         self.activation = activation
-        self.lut_inputs = lut_inputs
         self.luts: list[Lut] = []
         self.terms: list[Term] = []
         self.constant = 0
