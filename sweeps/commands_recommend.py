@@ -39,6 +39,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     add(
         "--lanes", type=at_least(1), default=_LANES, metavar="N", help=f"products a step ({_LANES})"
     )
+    add("--structure", metavar="NAME", help="of products; dsp and packed use DSP blocks (auto)")
     add("--max-lut", type=_positive, metavar="N", help="most LUTs")
     add("--max-sites", type=_positive, metavar="N", help="most LUT sites")
     add("--max-energy", type=_positive, metavar="PJ", help="most pJ per MAC, random codes")
@@ -137,11 +138,23 @@ def sweep_of(arguments: argparse.Namespace) -> Sweep:
         dataset=dataset,
         weights=_formats(arguments.weights or usual("int")),
         activations=_formats(activations),
-        design=(("kind", "dot"), ("lanes", arguments.lanes), ("specials", "ignore")),
+        design=(*_design(arguments).items(),),
         targets=(arguments.target,),
         objectives=(find_metric(data.metric).objective, "sites_per_lane"),
         inputs=arguments.inputs,
     )
+
+
+def _design(arguments: argparse.Namespace) -> dict[str, Any]:
+    from hw.design import STRUCTURES
+
+    found = {"kind": "dot", "lanes": arguments.lanes, "specials": "ignore"}
+    structure = getattr(arguments, "structure", None)
+    if structure is None:
+        return found
+    if structure not in STRUCTURES:
+        raise ValueError(f"a structure is one of {', '.join(STRUCTURES)}, not {structure!r}")
+    return found | {"structure": structure}
 
 
 def _formats(text: str) -> tuple[AnyFormat, ...]:

@@ -92,6 +92,15 @@ def test_its_command_writes_its_verilog(ask, tmp_path, capsys):
     assert json.loads(sidecar.read_text())["design"] == best["design"]
 
 
+def test_dsp_blocks_are_used_where_they_are_asked_for(ask):
+    plain = json.loads(ask("--min-accuracy", 97, "--json"))["best"]
+    best = json.loads(ask("--min-accuracy", 97, "--structure", "packed", "--json"))["best"]
+    assert best["design"]["structure"] == "packed"
+    assert best["lut"] < plain["lut"] / 2
+    said = ask("--structure", "pakced", code=2)
+    assert "a structure is one of auto, behavioural" in said
+
+
 def test_tables_say_what_chance_may_explain(ask):
     text = ask("--max-lut", 3000, "--min-accuracy", 97, "--max-energy", 50)
     assert "told from the best" in text
