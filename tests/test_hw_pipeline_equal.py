@@ -90,7 +90,10 @@ def test_shared_registers_do_the_same_and_wrongly_shared_ones_do_not(sharing, mo
 @pytest.mark.slow
 def test_no_register_is_merged_or_left_out(sharing):
     target, made = sharing
-    for (design, _), found in zip(
-        made, measure(Drawn(d, d.structure, target) for d, _ in made), strict=True
-    ):
-        assert found.numbers["ff"] == found.estimate().ff, design.slug
+    stationary = {"kind": "array", "dataflow": "weight-stationary", "rows": 1, "columns": 2}
+    operands = {"weight": "uint2", "activation": "int4", "accumulator": "wrap:14"}
+    joined = from_record({**stationary, **operands, "structure": "rows", "pipeline": 2})
+    drawn = [Drawn(design, design.structure, target) for design, _ in made]
+    drawn.append(Drawn(joined, joined.structure, load("xc7")))
+    for found in measure(drawn):
+        assert found.numbers["ff"] == found.estimate().ff, found.design.slug

@@ -13,6 +13,7 @@ from hw.pipeline.delays import REGISTER_NS, Moment
 from hw.pipeline.equal import Equal
 from hw.pipeline.netlist import ENABLE, Module, Netlist, read_modules
 from hw.pipeline.placing import Placed, Placing
+from hw.pipeline.tails import tails
 from hw.pipeline.writing import Writer
 
 ELEMENT = "processing_element"
@@ -29,7 +30,8 @@ class Pipelined:
         The modules, in Yosys' JSON.
     chains
         Length of a chain of registers without a tap to how many of them there are, in all
-        instances.
+        instances. Chains that run on into a register of the design are one longer, with a chain of
+        one register less instead.
     path_ns
         Longest path between registers by the model.
 
@@ -99,10 +101,14 @@ class Job:
             writer.write(core, placed, in_place=True)
             for length, count in writer.chains(core.name).items():
                 chains[length] += count * copies
+            for length, count in tails(core, placed, self.enabled).items():
+                chains[length + 1] += count * copies
+                chains[length] -= count * copies
+                chains[1] -= count * copies
             path_ns = max(path_ns, placed.path_ns)
         return Pipelined(
             self.netlist | {"modules": writer.modules},
-            dict(chains),
+            {length: count for length, count in chains.items() if count},
             round(path_ns + REGISTER_NS, 3),
         )
 
