@@ -137,10 +137,11 @@ class _Stages:
         """Return the netlist with its registers."""
         found = insert(netlist, self.top, self.stages, self.lut_inputs)
         control = self.waves * self.stages
-        chains = Counter(found.chains) + Counter({1: control})
+        chains = Counter(found.chains)
+        chains.update({1: control})
         self.record = {
             "pipeline_registers": found.registers + control,
-            "pipeline_chains": {str(length): n for length, n in sorted(chains.items())},
+            "pipeline_chains": {str(length): n for length, n in sorted(chains.items()) if n},
             "path_ns": found.path_ns,
         }
         return found.netlist
