@@ -10,6 +10,7 @@ from typing import Any
 from costmodel import coefficients
 from costmodel.accumulate import accumulate
 from costmodel.array import array_shell
+from costmodel.binned import BINNED_FORMULAS
 from costmodel.bit_heap import BIT_HEAP_FORMULAS
 from costmodel.coefficients import Coefficients, Formula, Formulas
 from costmodel.compressor import compressor
@@ -121,6 +122,7 @@ FORMULAS: Formulas = {
     PackedChain: (("DSP chain", packed_chain),),
     **BIT_HEAP_FORMULAS,
     FloatStepPlan: (("floating accumulator", float_step),),
+    **BINNED_FORMULAS,
     FloatRegisterPlan: (("floating accumulator", float_registers),),
     **ONCE_FORMULAS,
 }

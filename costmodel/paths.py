@@ -41,6 +41,7 @@ from hw.plan import (
     WindowAccumulatePlan,
     WindowLanePlan,
 )
+from hw.plan.binned import BinnedCorePlan
 from hw.plan.heap_core import HeapCorePlan
 from hw.plan.serial import SerialCorePlan
 
@@ -86,6 +87,8 @@ def core_path(built: Plan) -> Path:
     match core:
         case CorePlan() | FloatCorePlan():
             _core(found, core)
+        case BinnedCorePlan():
+            _binned(found, core)
         case SequentialCorePlan():
             _core(found, core.one)
             for _ in range(core.lanes - 1):
@@ -116,6 +119,15 @@ def _once(built: Plan, core: OnceCorePlan) -> Path:
     assert isinstance(core.exact, CorePlan | CompressorCorePlan | HeapCorePlan)
     exact = core_path(replace(built, core=core.exact))
     return max(exact, behind.things, key=lambda things: sum(things.values()))
+
+
+def _binned(found: Counted, core: BinnedCorePlan) -> None:
+    """Put a lane, its shifter, the choice of a bin and the row behind it on the path."""
+    _word(found, core.lane)
+    found.add("shift", len(core.shift.levels))
+    found.add("luts")
+    found.add("add")
+    found.add("add_bits", core.bank.bins.bits)
 
 
 def _core(found: Counted, core: CorePlan | FloatCorePlan) -> None:

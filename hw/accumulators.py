@@ -13,9 +13,11 @@ DEFAULT_WINDOW_BITS = 24
 MAXIMUM_ACCUMULATOR_BITS = 80
 MAXIMUM_FLOAT_BITS = 32
 MAXIMUM_TERMS = 1 << 24
+MAXIMUM_BIN_BITS = 5
 GRAMMAR = (
     "exact[:TERMS], wrap:BITS, saturate:BITS[:once[:TERMS]], window:BITS[:TERMS], "
-    "float:FORMAT[:step|sequential|once[:TERMS]], a minifloat or a fixed-point format"
+    "binned:BITS[:TERMS], float:FORMAT[:step|sequential|once[:TERMS]], a minifloat or a "
+    "fixed-point format"
 )
 
 
@@ -27,6 +29,7 @@ class AccumulatorKind(enum.Enum):
     SATURATE = "saturate"
     WINDOW = "window"
     FLOATING = "float"
+    BINNED = "binned"
 
 
 class AccumulatorMode(enum.Enum):
@@ -51,11 +54,14 @@ class Accumulator:
         EXACT: wide enough for `terms` products of any operands. WRAP and SATURATE: `bits` wide,
         applied once per step to the accumulator plus the whole tree. WINDOW: products are aligned
         to the largest product exponent seen in the sum and cut below `bits` bits; wide enough for
-        `terms` such products. FLOATING: a value of `format`, rounded to nearest even.
+        `terms` such products. BINNED: the sum of EXACT, kept as a sum for each group of 2**bits
+        product exponents, wide enough for `terms` products (`hw.design.binned`). FLOATING: a
+        value of `format`, rounded to nearest even.
     bits
-        Width for WRAP, SATURATE and FLOATING, bits of an aligned product for WINDOW, 0 for EXACT.
+        Width for WRAP, SATURATE and FLOATING, bits of an aligned product for WINDOW, low bits of
+        an exponent that a bin does not tell for BINNED, 0 for EXACT.
     terms
-        Products per sum for EXACT, WINDOW and the mode ONCE, 0 otherwise.
+        Products per sum for EXACT, WINDOW, BINNED and the mode ONCE, 0 otherwise.
     mode
         FLOATING has all three; SATURATE has STEP and ONCE; all others are STEP. (A sum that
         wraps is the same in all modes.)
@@ -95,6 +101,12 @@ class Accumulator:
             object.__setattr__(self, "bits", _checked_format(self.format).bits)
         elif self.format is not None:
             raise ValueError(f"accumulator {self.kind.value} has no format, not {self.format}")
+        elif self.kind is AccumulatorKind.BINNED:
+            if not 0 <= self.bits <= MAXIMUM_BIN_BITS:
+                raise ValueError(
+                    f"accumulator binned has 0..{MAXIMUM_BIN_BITS} bits of an exponent in a bin, "
+                    f"not {self.bits}"
+                )
         elif (
             self.kind is not AccumulatorKind.EXACT
             and not 2 <= self.bits <= MAXIMUM_ACCUMULATOR_BITS
@@ -130,7 +142,11 @@ class Accumulator:
     @property
     def counts_terms(self) -> bool:
         """Whether the accumulator is sized for a number of products."""
-        return self.is_once or self.kind in (AccumulatorKind.EXACT, AccumulatorKind.WINDOW)
+        return self.is_once or self.kind in (
+            AccumulatorKind.EXACT,
+            AccumulatorKind.WINDOW,
+            AccumulatorKind.BINNED,
+        )
 
     @property
     def growth_bits(self) -> int:
@@ -150,8 +166,8 @@ class Accumulator:
         match self.kind:
             case AccumulatorKind.EXACT:
                 return f"exact:{self.terms}"
-            case AccumulatorKind.WINDOW:
-                return f"window:{self.bits}:{self.terms}"
+            case AccumulatorKind.WINDOW | AccumulatorKind.BINNED:
+                return f"{self.kind.value}:{self.bits}:{self.terms}"
             case AccumulatorKind.FLOATING:
                 return f"float:{self.format}{once or f':{self.mode.value}'}"
         return f"{self.kind.value}:{self.bits}{once}"
@@ -163,8 +179,8 @@ class Accumulator:
         match self.kind:
             case AccumulatorKind.EXACT:
                 return f"exact{self.terms}"
-            case AccumulatorKind.WINDOW:
-                return f"window{self.bits}x{self.terms}"
+            case AccumulatorKind.WINDOW | AccumulatorKind.BINNED:
+                return f"{self.kind.value}{self.bits}x{self.terms}"
             case AccumulatorKind.FLOATING:
                 assert self.format is not None
                 return f"{self.format.slug}{once or self.mode.value}"
@@ -201,7 +217,7 @@ def _checked_format(format: MinifloatFormat | None) -> MinifloatFormat:
 
 _EXACT = re.compile(r"exact(?::(\d{1,9}))?")
 _SIZED = re.compile(r"(wrap|saturate):(\d{1,4})(?::(step|once)(?::(\d{1,9}))?)?")
-_WINDOW = re.compile(r"window:(\d{1,4})(?::(\d{1,9}))?")
+_ALIGNED = re.compile(r"(window|binned):(\d{1,4})(?::(\d{1,9}))?")
 _FLOATING = re.compile(r"float:([^:]+)(?::(step|sequential|once)(?::(\d{1,9}))?)?")
 
 
@@ -223,8 +239,8 @@ def parse_accumulator(text: str) -> Accumulator | FixedFormat:
         return Accumulator.exact(_terms(match[1]))
     if match := _SIZED.fullmatch(plain):
         return _sized(match[1], int(match[2]), *_mode(text, match[3], match[4]))
-    if match := _WINDOW.fullmatch(plain):
-        return Accumulator(AccumulatorKind.WINDOW, bits=int(match[1]), terms=_terms(match[2]))
+    if match := _ALIGNED.fullmatch(plain):
+        return Accumulator(AccumulatorKind(match[1]), bits=int(match[2]), terms=_terms(match[3]))
     if match := _FLOATING.fullmatch(plain):
         format = parse_element(match[1])
         if not isinstance(format, MinifloatFormat):

@@ -181,6 +181,11 @@ class Design:
         return self.accumulator.kind is AccumulatorKind.WINDOW
 
     @property
+    def is_binned(self) -> bool:
+        """Whether the sum is kept as one sum for each group of exponents (`hw.design.binned`)."""
+        return self.accumulator.kind is AccumulatorKind.BINNED
+
+    @property
     def is_floating(self) -> bool:
         """Whether ``total`` is a code of the accumulator's minifloat, not an integer."""
         return self.accumulator.kind is AccumulatorKind.FLOATING
@@ -227,7 +232,7 @@ class Design:
     def accumulator_bits(self) -> int:
         """Width of ``total``."""
         match self.accumulator.kind:
-            case AccumulatorKind.EXACT:
+            case AccumulatorKind.EXACT | AccumulatorKind.BINNED:
                 return self.exact_bits
             case AccumulatorKind.WINDOW:
                 return self.accumulator.bits + 1 + self.accumulator.growth_bits

@@ -12,6 +12,7 @@ from hw.design import Design, OutputStationaryArray, SerialDesign, WeightStation
 from hw.plan.accumulate import AccumulatePlan
 from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
 from hw.plan.baugh_wooley import why_no_heap
+from hw.plan.binned import BinnedCorePlan, plan_binned
 from hw.plan.compressor import CompressorCorePlan, plan_compressor
 from hw.plan.flags import FlagTree
 from hw.plan.float_core import FloatCorePlan, SequentialCorePlan, plan_float_core
@@ -190,6 +191,7 @@ class Plan:
         | HeapCorePlan
         | OnceCorePlan
         | SequentialCorePlan
+        | BinnedCorePlan
         | PackedTilePlan
         | PackedDotPlan
         | SerialCorePlan
@@ -260,6 +262,8 @@ def plan(design: Design, target: Target) -> Plan:
             + (f"one of {', '.join(known)} can" if known else "no structure can")
         )
     if isinstance(design, WeightStationaryArray):
+    if design.is_binned:
+        return Plan(design, target, plan_binned(design, target), None)
         return Plan(design, target, plan_stationary(design, target), None)
     core: CorePlan | FloatCorePlan | SequentialCorePlan | CompressorCorePlan | HeapCorePlan
     if design.is_floating:

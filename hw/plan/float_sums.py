@@ -20,7 +20,7 @@ NEVER = 1 << 20
 
 def plan_float_lane(design: Design, target: Target) -> FloatLanePlan | None:
     """Return the lane of a design of one product whose exponent varies, None for any other."""
-    counts = design.specials == "ignore"
+    counts = not (design.is_floating and design.specials == "flag")
     weight, activation = (
         gated_apart(OperandPlan(format, special_counts=counts), design.product_flags, target)
         for format in (design.weight, design.activation)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from hw.design import Design, WeightStationaryArray, without_hardware
 from hw.plan.baugh_wooley import STRUCTURE as BAUGH_WOOLEY
 from hw.plan.baugh_wooley import why_no_heap
+from hw.plan.binned import STRUCTURES as BINNED
 from hw.plan.compressor import can_compress
 from hw.plan.khot import STRUCTURE as KHOT
 from hw.plan.khot import why_no_shifts
@@ -94,6 +95,8 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
     shifts = (KHOT,) if target is not None and not why_no_shifts(design, target) else ()
     if without_hardware(design.weight):
         return shifts
+    if design.is_binned:
+        return BINNED
     weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
     known = ["behavioural", "rows"]
     if design.accumulator.is_once:

@@ -12,15 +12,28 @@ from hw.plan import (
     PackedTilePlan,
     SequentialCorePlan,
 )
+from hw.plan.binned import BinnedCorePlan
 from hw.plan.heap_core import HeapCorePlan
 from hw.plan.packed_dot import PackedDotPlan
 from hw.plan.serial import SerialCorePlan
+from hw.rtl.binned import BinnedCore
 from hw.rtl.bit_heap import HeapCore
 from hw.rtl.compressor import CompressorCore
 from hw.rtl.core import Core
 from hw.rtl.float_core import FloatCore, SequentialCore
 from hw.rtl.once import OnceCore
 from hw.rtl.packed_dot import PackedDot
+
+AnyCore = (
+    Core
+    | FloatCore
+    | CompressorCore
+    | HeapCore
+    | OnceCore
+    | SequentialCore
+    | BinnedCore
+    | PackedDot
+)
 
 
 def core_of(
@@ -30,10 +43,11 @@ def core_of(
     | HeapCorePlan
     | OnceCorePlan
     | SequentialCorePlan
+    | BinnedCorePlan
     | PackedTilePlan
     | PackedDotPlan
     | SerialCorePlan,
-) -> Core | FloatCore | CompressorCore | HeapCore | OnceCore | SequentialCore | PackedDot:
+) -> AnyCore:
     """Return the component of an accumulation core, which has the same ports in all designs.
 
     Packed tiles and serial designs have no cores of their own: they are built as a whole.
@@ -41,6 +55,8 @@ def core_of(
     assert not isinstance(plan, PackedTilePlan | SerialCorePlan)
     if isinstance(plan, PackedDotPlan):
         return PackedDot(plan)
+    if isinstance(plan, BinnedCorePlan):
+        return BinnedCore(plan)
     if isinstance(plan, SequentialCorePlan):
         return SequentialCore(plan)
     if isinstance(plan, OnceCorePlan):

@@ -36,7 +36,7 @@ FEW = 6
 
 def is_special_case(design: Design) -> bool:
     """Whether `run_fitted` runs the design."""
-    return design.is_floating or design.accumulator.is_once
+    return design.is_floating or design.is_binned or design.accumulator.is_once
 
 
 def run_fitted(
@@ -47,7 +47,7 @@ def run_fitted(
     Parameters
     ----------
     design
-        Its accumulator is floating, or of the mode "once".
+        Its accumulator is floating, binned, or of the mode "once".
     weights, activations, last
         Checked operands of shape (steps, lanes), and ends of sums.
     run
@@ -55,7 +55,7 @@ def run_fitted(
 
     """
     if not design.accumulator.is_once:
-        if not is_near(design):
+        if design.is_binned or not is_near(design):
             return _scalar(design, weights, activations, last)
         total = codes_of(_stepped(design, weights, activations, last), _format(design))
         zeros = np.zeros(len(last), np.int64)

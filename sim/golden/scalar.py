@@ -17,6 +17,9 @@ window
         s  = (accumulator >> (X' - X), rounding down) + Σ ± ((P << G) >> (X' - E))
 
     Bits shifted out are lost; `overflow` as for exact. Value: total · 2^(X' + design.lsb_exponent).
+binned
+    A sum for each group of exponents (`hw.design.binned`); `overflow` rises when one of them wraps,
+    and `total` is the sum of all, wrapped to ``accumulator_bits``.
 float
     `total` is a code of the accumulator's format: see `sim.golden.floating`.
 
@@ -35,6 +38,7 @@ from dataclasses import dataclass
 
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, MxDotProduct, is_signs
+from hw.design.binned import bins_of
 from hw.formats import Format, MinifloatFormat, Special
 from sim.golden import floating, mx
 
@@ -82,6 +86,7 @@ class GoldenCore:
         self._total = 0
         self._register = 0
         self._exponent = 0
+        self._bins: dict[int, int] = {}
         self._flags: set[str] = set()
 
     def step(self, weights: Sequence[int], activations: Sequence[int], last: bool) -> Output:
@@ -126,6 +131,8 @@ class GoldenCore:
             self._total = floating.stepped(design, self._total, pairs)
         elif design.is_window:
             self._total = self._kept(self._window_sum(pairs), design.accumulator_bits)
+        elif design.is_binned:
+            self._total = self._binned_sum(pairs)
         elif design.accumulator.kind is AccumulatorKind.SATURATE:
             self._total = clamped(self._total + self._tree(pairs), design.accumulator_bits)
         else:
@@ -147,6 +154,18 @@ class GoldenCore:
         if design.is_floating:
             return floating.shown(design, self._register, self._flags)
         return clamped(self._register, design.accumulator_bits)
+
+    def _binned_sum(self, pairs: list[tuple[int, int]]) -> int:
+        design, bins = self.design, bins_of(self.design)
+        for w, a in pairs:
+            weight, weight_shift = significand(design.weight, w)
+            activation, activation_shift = significand(design.activation, a)
+            place = weight_shift + activation_shift + bins.offset
+            number, inner = divmod(place, bins.step)
+            added = self._bins.get(number - bins.first, 0) + (weight * activation << inner)
+            self._bins[number - bins.first] = self._kept(added, bins.bits)
+        sums = [self._bins.get(number, 0) for number in range(bins.count)]
+        return wrapped(bins.total(sums), bins.total_bits)
 
     def _window_sum(self, pairs: list[tuple[int, int]]) -> int:
         design = self.design
