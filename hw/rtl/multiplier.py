@@ -2,7 +2,8 @@
 
 One product per block is plain Verilog in a module of its own, of which Yosys makes the block. Two
 products of 8 × 8 bits in an SB_MAC16 (Lattice FPGA-TN-02007: both outputs taken from the halves'
-multipliers, no registers) are an instance, or what it does where it is not synthesised.
+multipliers, no registers) are an instance, or what it does where it is not synthesised. With
+``synth_ice40 -dsp`` Yosys makes one product of it: such a design is synthesised without.
 """
 
 from __future__ import annotations
