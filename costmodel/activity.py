@@ -12,7 +12,8 @@ dual bit types of Landman and Rabaey (IEEE Trans. VLSI 3(2), 1995). That missed 
 their way: a product of two-bit operands that is mostly 0 still inverts with the sign of its weight,
 and the 1 that makes a zero of it is added late, so that all bits of an accumulator's row toggle.
 
-Arrays and tiles: `costmodel.activity_grid`; other kinds: `costmodel.activity_kinds`.
+Arrays and tiles: `costmodel.activity_grid`; windows: `costmodel.activity_window`; floating
+accumulators: `costmodel.activity_float_core`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from costmodel.pipeline import staged
 from costmodel.records import read
 from hw.accumulators import AccumulatorKind
 from hw.design import Design, Grid, OutputStationaryArray, WeightStationaryArray
+from hw.design.constant_dot import ConstantDot
 from hw.plan import Plan
 from hw.plan.baugh_wooley import STRUCTURE as HEAP
 from hw.target import Target
@@ -40,13 +42,19 @@ __all__ = ["EnergyEstimate", "Statistics", "check_covered", "coefficients", "est
 DERIVED = (
     *("row", "sum", "chain", "cell", "selection", "table", "majority", "inverted", "level"),
     *("amount", "sign", "significand", "limited", "control", "state", "total", "ends", "extra"),
+    *("exponent", "distance", "right", "left", "digit", "normal", "sticky", "zero", "code"),
+    *("narrow", "operand", "larger", "shown"),
+    *(f"{nets} beside" for nets in ("aligned", "code", "digit", "larger", "left", "normal")),
+    *("right beside", "sticky beside", "zero beside"),
 )
 """Nets that plans name; a coefficient that was not fitted is 1."""
-KINDS = ("mac", "dot", "mxdot", "array", "tile")
-MEASURED = ("constdot", "square")
-"""Kinds whose netlists can be simulated, but which have no formula."""
+KINDS = ("mac", "dot", "mxdot", "array", "tile", "constdot", "square")
+ONE_OPERAND = ("constdot", "square")
+"""Kinds that take activations alone, and have one structure."""
 BLOCKS = "dsp"
 """Structure whose products are constants (`costmodel.energy_blocks`): nothing simulates them."""
+STAGED_CONTROL = 3
+"""Registers of a pipeline's stage that hold no word."""
 STRUCTURES = ("behavioural", "rows", "table", "merged", "compressor", HEAP, BLOCKS)
 """Structures of products that the formula was fitted to or follows."""
 
@@ -119,7 +127,7 @@ def estimate(
     if isinstance(design, OutputStationaryArray):
         parts["array shell"] = _shell_per_cycle(design, target, statistics)
     parts["clock"] = ff * known.clock
-    total, macs = sum(parts.values()), design.cores * design.lanes
+    total, macs = sum(parts.values()), macs_per_cycle(design)
     return EnergyEstimate(
         total / macs,
         total,
@@ -134,10 +142,17 @@ def estimate(
 def _staged_per_cycle(
     design: Design, target: Target, statistics: Statistics, chains: Mapping[int, int]
 ) -> float:
-    """Return the pJ per cycle of pipeline registers: as dense as operands and products."""
+    """Return the pJ per cycle of pipeline registers.
+
+    In each stage of a core `STAGED_CONTROL` hold reset, ``valid`` and ``last``, of which the last
+    one toggles; the others are as dense as what passes.
+    """
     registers = sum(length * number for length, number in chains.items())
-    density = word_density(design, target, statistics)
-    return registers * density * constants(target.name).registers
+    stages = design.cores * max(chains)
+    words = max(registers - STAGED_CONTROL * stages, 0)
+    density = word_density(design, target, statistics, words / stages)
+    ends = 2 * stages / statistics.steps
+    return (words * density + ends) * constants(target.name).registers
 
 
 def toggle_energy(
@@ -159,7 +174,7 @@ def toggle_energy(
 
 def family_of(design: Design) -> str:
     """Return the row of the error table that a design belongs to."""
-    if design.kind == "mxdot":
+    if design.kind in ("mxdot", *ONE_OPERAND):
         return design.kind
     if design.structure == HEAP:
         return f"{HEAP}, pipelined" if design.pipeline else f"{design.kind}, {HEAP}"
@@ -254,20 +269,18 @@ def check_covered(
             f"the activity formula covers arrays whose sums stay, not {design.slug}: the nearest "
             f"is an output-stationary array, or a dot of {design.lanes} lanes"
         )
-    if design.kind not in (*KINDS, *MEASURED):
-        known = ", ".join((*KINDS, *MEASURED))
+    if design.kind not in KINDS:
+        known = ", ".join(KINDS)
         raise ValueError(f"operand streams, and so energy, are of {known}, not kind {design.kind}")
     what = None
-    if design.kind in MEASURED:
-        what = f"kind {design.kind}"
-    elif design.structure not in STRUCTURES:
+    if design.kind not in ONE_OPERAND and design.structure not in STRUCTURES:
         what = f"structure {design.structure}"
     elif design.pipeline and not chains:
         what = "pipeline registers whose chains are not given"
     if what:
         raise ValueError(
             f"the activity formula covers MACs, dot products of numbers and MX blocks, arrays and "
-            f"tiles in LUTs, not {what}: simulate the netlist instead"
+            f"tiles in LUTs, squares and constant weights, not {what}: simulate the netlist instead"
         )
     if target is not None:
         constants(target.name)
@@ -277,9 +290,18 @@ def check_covered(
 
 def inputs_per_cycle(design: Design, statistics: Statistics) -> float:
     """Return the toggles per cycle of the operands and of ``last``."""
+    ends = 0.0 if isinstance(design, ConstantDot) else 2 / statistics.steps
+    if design.kind in ONE_OPERAND:
+        return design.lanes * statistics.activation + ends
     rows, columns = (design.rows, design.columns) if isinstance(design, Grid) else (1, 1)
     words = columns * statistics.weight + rows * statistics.activation
-    return design.lanes * words + statistics.scale + 2 / statistics.steps
+    return design.lanes * words + statistics.scale + ends
+
+
+def macs_per_cycle(design: Design) -> int:
+    """Return the products of a step."""
+    outputs = design.outputs if isinstance(design, ConstantDot) else 1
+    return design.cores * design.lanes * outputs
 
 
 TAKEN_OVER = {"xc7": "xcup", "ice40": "ecp5", "gowin": "ecp5"}

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from costmodel import coefficients
-from costmodel.activity_heap import heap_toggles
-from costmodel.activity_kinds import lanes_and_tree, rounding_toggles
+from costmodel.activity_constant import constant_toggles
+from costmodel.activity_float_core import float_toggles
+from costmodel.activity_heap import cut_density, heap_toggles, square_toggles
 from costmodel.activity_lanes import Addend, lane_addend
 from costmodel.activity_planes import Statistics, Tally, operand_nets, run_cells
 from costmodel.activity_sums import accumulated, lane_sums
+from costmodel.activity_window import window_toggles
 from costmodel.cost import Cost
 from costmodel.model import part_costs
 from hw.design import Design
@@ -29,8 +31,10 @@ from hw.plan import (
     Plan,
     plan,
 )
+from hw.plan.constant_dot import ConstantDotPlan
 from hw.plan.float_core import FloatCorePlan
 from hw.plan.heap_core import HeapCorePlan
+from hw.plan.square import SquarePlan
 from hw.target import Target
 
 ESTIMATED = ("unpack", "flag tree", "accumulator", "product", "adder row", "shifter")
@@ -42,6 +46,8 @@ BESIDE = {
     "accumulator": ("row",),
 }
 """Parts with LUTs beside the named nets, where LUTs have four inputs, and nets they toggle like."""
+KEPT_INPUTS = 6
+"""From so many inputs of a LUT on a pipeline does not cut rows, and so no heap (`hw.pipeline`)."""
 CONTROL = 4
 """LUTs of an accumulator that follow the control, not the sum."""
 
@@ -67,16 +73,24 @@ def core_toggles(
     core = (plan(design, target) if built is None else built).core
     costs = _costs(core.parts().items(), target)
     if isinstance(core, HeapCorePlan):
-        return _named(heap_toggles(core, given), costs, design, target, given)
+        run, _ = heap_toggles(core, given)
+        return _named(run, costs, design, target, given)
     if isinstance(core, CompressorCorePlan):
         return _named(_compressed(core, given), costs, design, target, given)
+    if isinstance(core, SquarePlan):
+        run, _ = square_toggles(core, given)
+        return _named(run, costs, design, target, given)
+    if isinstance(core, ConstantDotPlan):
+        run, _ = constant_toggles(core, given, coefficients.load(target.name))
+        return _named(run, costs, design, target, given)
     accumulator = getattr(core, "accumulate", None)
     if isinstance(core, FloatCorePlan):
-        run = lanes_and_tree(core, given)
-        rounding = rounding_toggles(core, costs, design, target, given, runs=run is not None)
-        return rounding | ({} if run is None else _named(run, costs, design, target, given))
+        run, _ = float_toggles(core, design, target, given)
+        return _named(run, costs, design, target, given)
     if isinstance(core, CorePlan) and design.is_window:
-        return rounding_toggles(core, costs, design, target, given, runs=False)
+        known = coefficients.load(target.name)
+        run, _ = window_toggles(core, given, known)
+        return _named(run, costs, design, target, given)
     if (
         not isinstance(core, CorePlan)
         or not isinstance(core.lane, LanePlan | MergedLanePlan)
@@ -89,10 +103,17 @@ def core_toggles(
     return _named(tally, costs, design, target, given)
 
 
-def word_density(design: Design, target: Target, given: Statistics) -> float:
-    """Return toggles per bit of operands and products, half and half: of registers between them."""
+def word_density(
+    design: Design, target: Target, given: Statistics, registers: float = 0.0
+) -> float:
+    """Return toggles per bit of pipeline registers, so many in a stage of a core.
+
+    They hold what passes a heap of bits, else operands and products, half and half.
+    """
     operand = (given.weight + given.activation) / (design.weight.bits + design.activation.bits)
     core = plan(design, target).core
+    if isinstance(core, HeapCorePlan):
+        return cut_density(core, given, target.lut_inputs >= KEPT_INPUTS, registers)
     if not isinstance(core, CorePlan) or not isinstance(core.lane, LanePlan):
         return operand
     bits = lane_addend(core.lane, given)[0].bits

@@ -15,8 +15,8 @@ ROUNDS = 400
 PULL = {True: 0.3, False: 0.003}
 """How strongly coefficients are drawn to 1 (nets that plans name) or to 0 (others), in squared
 relative errors; chosen on the designs of the former judging seeds."""
-COUNTED_LUTS = ("extra",)
-"""Nets of which only the LUTs are known: those that join LUTs toggle as well."""
+COUNTED_LUTS = ("extra", "beside")
+"""Last words of nets of which only the LUTs are known: those that join LUTs toggle as well."""
 KINDS = ("logic", "carry", "registers")
 
 
@@ -51,7 +51,9 @@ def fit(
         matrix = np.array([[row.get(name, 0.0) for name in chosen] for row in rows])
         wanted = np.array([rate[kind] for rate in rates]) * price
         nets = [name.rpartition("/")[2] for name in chosen]
-        pull = np.array([PULL[each in DERIVED and each not in COUNTED_LUTS] for each in nets])
+        pull = np.array(
+            [PULL[each in DERIVED and each.split()[-1] not in COUNTED_LUTS] for each in nets]
+        )
         start = np.array([each in DERIVED for each in nets], float)
         solved = _non_negative(matrix * price[:, None], wanted, start, pull)
         found |= {name: round(float(v), 4) for name, v in zip(chosen, solved, strict=True)}

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from costmodel.activity_operands import Side, merged_inputs, side_of, unpack
 from costmodel.activity_planes import (
-    Codes,
     Plane,
     Scope,
     Statistics,
@@ -28,20 +27,16 @@ from costmodel.activity_planes import (
     planes_of,
     run_cells,
 )
-from hw.formats import MinifloatFormat, Special
 from hw.plan import (
     BoothRow,
     DigitSelection,
     LanePlan,
     MergedLanePlan,
-    OperandPlan,
     ProductPlan,
+    ShiftLevel,
     ShiftPlan,
     SignSelection,
 )
-from hw.plan.merged_cells import kill_netlist
-
-Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,77 +59,6 @@ class Addend:
     nets: dict[str, Plane] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """What each code of an operand means: significand, exponent field, sign."""
-
-    significand: Numbers
-    exponent: Numbers
-    negative: Numbers
-
-
-@cache
-def fields_of(operand: OperandPlan) -> Fields:
-    """Return the fields of every code; special ones have the significand 0."""
-    format = operand.format
-    found = np.zeros((3, 1 << format.bits), np.int64)
-    for code in range(1 << format.bits):
-        special = isinstance(format.special(code), Special)
-        if isinstance(format, MinifloatFormat):
-            fraction = format.fraction_bits
-            exponent = code >> fraction & ((1 << format.exponent_bits) - 1)
-            bits = (code & ((1 << fraction) - 1)) | (exponent > 0) << fraction
-            found[:, code] = bits, exponent, format.signed and code >> (format.bits - 1)
-            if special and operand.gated:
-                found[0, code] = 0
-        else:
-            value = 0 if special else format.integer(code)
-            apart = operand.has_sign
-            found[:, code] = abs(value) if apart else value, 0, apart and value < 0
-    return Fields(*found)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Side:
-    """One operand of all lanes: planes of its significand, sign and code; its fields by sample."""
-
-    significand: list[Plane]
-    negative: Plane
-    codes: list[Plane]
-    known: Fields
-    sample: Codes
-
-    @property
-    def values(self) -> Numbers:
-        """The significand of each sample."""
-        return self.known.significand[self.sample]
-
-    @property
-    def exponent(self) -> NDArray[np.int16]:
-        """The exponent field of each sample."""
-        return self.known.exponent.astype(np.int16)[self.sample]
-
-
-def side_of(operand: OperandPlan, given: Statistics, weights: bool) -> Side:
-    """Return an operand's fields for a sample, that of the weights or of the activations."""
-    plain = OperandPlan(operand.format, operand.has_sign, operand.gated, operand.whole)
-    return _side(plain, given, weights)
-
-
-@lru_cache(maxsize=256)
-def _side(operand: OperandPlan, given: Statistics, weights: bool) -> Side:
-    known, codes = fields_of(operand), given.weights if weights else given.activations
-    bits = operand.significand_bits
-    table = np.uint8 if bits <= 8 else np.int64
-    return Side(
-        planes_of(known.significand.astype(table)[codes], bits),
-        plane_of(known.negative.astype(np.uint8)[codes]),
-        planes_of(codes, operand.format.bits),
-        known,
-        codes,
-    )
-
-
 @lru_cache(maxsize=256)
 def lane_addend(plan: LanePlan | MergedLanePlan, given: Statistics) -> tuple[Addend, Tally]:
     """Return what all lanes hand over, and the toggles within them; kept for a while."""
@@ -146,7 +70,7 @@ def _lane(plan: LanePlan | MergedLanePlan, given: Statistics, tally: Tally) -> A
     weight = side_of(plan.weight, given, True)
     activation = side_of(plan.activation, given, False)
     for operand, side in ((plan.weight, weight), (plan.activation, activation)):
-        _unpack(tally, operand, side)
+        unpack(tally, operand, side)
     if isinstance(plan, MergedLanePlan):
         return _merged(tally, plan, weight, activation)
     negate = None
@@ -158,18 +82,12 @@ def _lane(plan: LanePlan | MergedLanePlan, given: Statistics, tally: Tally) -> A
             tally.add("signs/logic/sign", (negate,))
     if isinstance(plan.product.selection, SignSelection):
         return _selected(tally, plan, weight, activation)
-    bits, carry = _product(tally, plan.product, weight, activation, plan.weight.whole)
+    bits, carry = product(tally, plan.product, weight, activation, plan.weight.whole)
     if plan.shift is not None:
         bits = _shift(tally, plan, plan.shift, bits, weight, activation)
     bounds = plan.word.bounds
     signed = plan.product.word_bounds.signed
     return Addend(tuple(extended(bits, bounds.bits, signed)), negate if carry is None else carry)
-
-
-def _unpack(tally: Tally, operand: OperandPlan, side: Side) -> None:
-    if isinstance(operand.format, MinifloatFormat) and not operand.whole:
-        made = side.significand if operand.gated else side.significand[-1:]
-        tally.add("unpack/logic/significand", made)
 
 
 def _selected(tally: Tally, plan: LanePlan, weight: Side, activation: Side) -> Addend:
@@ -187,7 +105,7 @@ def _selected(tally: Tally, plan: LanePlan, weight: Side, activation: Side) -> A
     return Addend(tuple(bits), sign)
 
 
-def _product(
+def product(
     tally: Tally, plan: ProductPlan, weight: Side, activation: Side, whole: bool
 ) -> tuple[list[Plane], Plane | None]:
     """Return the product's word, and what is still to be added to it."""
@@ -342,34 +260,31 @@ def _shift(
             amount += np.maximum(side.exponent, 1) - plan.exponents.from_table
     selects = planes_of(amount, plan.amount_bits)
     tally.add("shifter/logic/amount", selects)
-    word = bits
-    for level in plan.levels:
-        word = extended(word, level.width, plan.input_signed)
+    return leveled(tally, "shifter", plan.levels, bits, plan.input_signed, selects)[plan.offset :]
+
+
+def leveled(
+    tally: Tally,
+    name: str,
+    levels: Sequence[ShiftLevel],
+    word: list[Plane],
+    signed: bool,
+    selects: Sequence[Plane],
+) -> list[Plane]:
+    """Return a word moved left, level by level."""
+    for level in levels:
+        word = extended(word, level.width, signed)
         for bit in range(level.bits):
             place = level.low_bit + bit
             moved = [*[0] * (1 << place), *word][: level.width]
             select = selects[place]
             word = [a ^ (select & (a ^ b)) for a, b in zip(word, moved, strict=True)]
-        tally.add("shifter/logic/level", word)
-    return word[plan.offset :]
+        tally.add(f"{name}/logic/level", word)
+    return word
 
 
 def _merged(tally: Tally, plan: MergedLanePlan, weight: Side, activation: Side) -> Addend:
-    inputs: dict[str, Plane] = {}
-    codes: dict[str, Plane] = {}
-    for name, operand, side in zip("wa", plan.operands, (weight, activation), strict=True):
-        fraction = operand.significand_bits - 1
-        normal = plane_of(side.exponent != 0)
-        inputs |= _numbered(f"{name}m", [*side.codes[:fraction], normal])
-        inputs |= {f"{name}s": side.negative, f"{name}n": normal}
-        inputs |= _numbered(f"{name}f", planes_of(side.exponent, operand.field_bits))
-        codes |= _numbered(name, side.codes)
-    if any(operand.gated for operand in plan.operands):
-        inputs["kill"] = run_cells(tally, "unpack", kill_netlist(plan.operands), codes)["kill"]
+    inputs = merged_inputs(tally, plan.operands, weight, activation)
     nets = run_cells(tally, "product and shift", plan.netlist, inputs)
     kept = {name: net for name, net in nets.items() if name[0] in "sxcl"}
     return Addend((), nets["s"], kept)
-
-
-def _numbered(prefix: str, planes: Sequence[Plane]) -> dict[str, Plane]:
-    return {f"{prefix}{i}": plane for i, plane in enumerate(planes)}

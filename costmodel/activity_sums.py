@@ -112,12 +112,12 @@ def _sum_row(tally: Tally, words: Sequence[Word], operands: list[Addend], width:
     carries = [addend.pending for addend in operands[1:] if addend.pending is not None]
     flips = [False] * len(words)
     return Addend(
-        tuple(_add(tally, "adder row", words, operands, carries, width, flips)),
+        tuple(add_words(tally, "adder row", words, operands, carries, width, flips)),
         operands[0].pending,
     )
 
 
-def _add(
+def add_words(
     tally: Tally,
     name: str,
     words: Sequence[Word],
@@ -221,7 +221,7 @@ def _stepped(
     reach = 1 << (plan.bits - 1)
     state_word = Word.plain(Bounds(-reach, reach - 1))
     flips = [False, *[plan.subtracts] * len(words)]
-    return _add(
+    return add_words(
         tally,
         "accumulator",
         (state_word, *plan.words),

@@ -19,14 +19,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
-import costmodel
 from costmodel.activity import Statistics, coefficients, toggle_energy
 from costmodel.activity_core import core_toggles
 from costmodel.activity_fit import fit, measured_energy
@@ -34,18 +32,27 @@ from costmodel.energy import Rates, constants
 from hw import yosys
 from hw.design import Design, from_record
 from hw.formats import Format
-from hw.plan import structures
-from hw.target import load
+from hw.target import Target, load
 from sweeps import energy, workflow
+from sweeps.activity_draw import (
+    DATA,
+    FITTED,
+    JUDGED,
+    LOOKED,
+    collected,
+    one_of,
+    settled,
+    weighted,
+)
+from sweeps.activity_draw import specification as drawn_from
 from sweeps.calibrate import to_csv
 from sweeps.files import write_whole
 from sweeps.streams import NAMES, OperandStream, operand_stream
 
-DATA = Path(costmodel.__file__).parent / "data"
-SPEC = DATA / "activity_designs.yaml"
-FITTED, LOOKED, JUDGED = "fitted", "looked", "judged"
 SETS = (FITTED, JUDGED)
 """What files hold."""
+FITS = (FITTED, LOOKED)
+"""What is fitted: the former judges of kinds that were judged anew as well."""
 ORDER = (FITTED, LOOKED, JUDGED)
 """No design is in two sets: a later one keeps it."""
 SAMPLED = 64
@@ -54,11 +61,9 @@ SAMPLED_OF_MANY = 32
 """The same where many designs are asked for one after the other."""
 
 
-@cache
 def specification() -> dict[str, Any]:
     """Return the distribution of the designs."""
-    found: dict[str, Any] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
-    return found
+    return drawn_from("activity_designs")
 
 
 def draw(target: str, chosen: str) -> list[Design]:
@@ -75,53 +80,36 @@ def draw(target: str, chosen: str) -> list[Design]:
         raise ValueError(
             f"activity is fitted on one of {', '.join(given['counts'])}, not on {target}"
         )
-    technology = load(target)
-    found = _drawn(given["seeds"][chosen], given["counts"][target][chosen], technology)
+    source, technology = random.Random(given["seeds"][chosen]), load(target)
+    found = collected(lambda: _one(source, technology), given["counts"][target][chosen])
     later = ORDER[ORDER.index(chosen) + 1 :]
     others = {design.slug for name in later for design in draw(target, name)}
     return [design for design in found if design.slug not in others]
 
 
-def _drawn(seed: int, count: int, technology: Any) -> list[Design]:
-    source = random.Random(seed)
-    found: dict[str, Design] = {}
-    while len(found) < count:
-        design = _one(source, technology)
-        if design is not None:
-            found.setdefault(design.slug, design)
-    return list(found.values())
-
-
-def _one(source: random.Random, technology: Any) -> Design | None:
+def _one(source: random.Random, technology: Target) -> Design | None:
     """Return one design, or None where the parts drawn do not go together."""
     given = specification()
     weight = source.choice(given["formats"])
     same = source.random() < given["same_format"]
     record: dict[str, Any] = {
-        "kind": _weighted(source, given["kinds"]),
+        "kind": weighted(source, given["kinds"]),
         "weight": weight,
         "activation": weight if same else source.choice(given["formats"]),
     }
     if record["kind"] == "dot":
         record["lanes"] = source.choice(given["lanes"])
-    kind, terms = _weighted(source, given["accumulators"]), source.choice(given["terms"])
-    try:
-        bits = from_record(record).exact_bits
-        record["accumulator"] = {
-            "exact": f"exact:{terms}",
-            "wrap": f"wrap:{bits}",
-            "window": f"window:24:{terms}",
-        }[kind]
-        design = from_record(record)
-        known = [n for n in structures(design, technology) if n in given["structures"]]
-    except ValueError:
+    kind, terms = weighted(source, given["accumulators"]), source.choice(given["terms"])
+    exact = settled(record, technology, ())
+    if exact is None:
         return None
-    found = design.with_structure(source.choice(known)) if known else None
+    record["accumulator"] = {
+        "exact": f"exact:{terms}",
+        "wrap": f"wrap:{exact[0].exact_bits}",
+        "window": f"window:24:{terms}",
+    }[kind]
+    found = one_of(source, record, technology, given["structures"])
     return None if kind in given["left_out"] else found
-
-
-def _weighted(source: random.Random, shares: dict[str, int]) -> str:
-    return source.choices(list(shares), list(shares.values()))[0]
 
 
 def stream_statistics(name: str = "uniform", seed: int = 1) -> Callable[[Design], Statistics]:
@@ -215,8 +203,8 @@ def read_rows(name: str) -> list[Row]:
 def fitted(target: str, rows: Sequence[Row]) -> dict[str, float]:
     """Return the coefficients that the fitted rows give; other rows lend their names only."""
     technology, known = load(target), constants(target)
-    used = [row for row in rows if row.chosen == FITTED]
-    others = {row.design: row for row in rows if row.chosen != FITTED}
+    used = [row for row in rows if row.chosen in FITS]
+    others = {row.design: row for row in rows if row.chosen not in FITS}
     names = {name for row in others.values() for name in _toggles(row, technology)}
     found = [_toggles(row, technology) for row in used]
     return fit(found, [row.rates for row in used], known, sorted(names))
@@ -262,9 +250,9 @@ def refit(target: str) -> None:
     """Fit one target to its CSV file, and write its coefficients."""
     rows = read_rows(target) + read_rows(f"kinds_{target}")
     values = fitted(target, rows)
-    count = sum(row.chosen == FITTED for row in rows)
+    count = sum(row.chosen in FITS for row in rows)
     record = {
-        "version": 2,
+        "version": 3,
         "source": (
             f"least squares on {count} netlist simulations of designs drawn by seed, nets that "
             f"plans name drawn to 1; {yosys.version()}"

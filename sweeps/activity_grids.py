@@ -12,26 +12,20 @@ import argparse
 import random
 import sys
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-import yaml
-
-from hw.design import Design, from_record
-from hw.plan import structures
-from hw.target import load
-from sweeps.activity import DATA, JUDGED, Row, read_rows, rows_of
+from hw.design import Design
+from hw.target import Target, load
+from sweeps.activity import Row, read_rows, rows_of
+from sweeps.activity_draw import DATA, JUDGED, one_of, settled, weighted
+from sweeps.activity_draw import specification as drawn_from
 from sweeps.calibrate import to_csv
 from sweeps.files import write_whole
 
-SPEC = DATA / "activity_grids.yaml"
 
-
-@cache
 def specification() -> dict[str, Any]:
     """Return the distribution of the designs."""
-    found: dict[str, Any] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
-    return found
+    return drawn_from("activity_grids")
 
 
 def draw(target: str, chosen: str = JUDGED) -> list[Design]:
@@ -58,7 +52,7 @@ def draw(target: str, chosen: str = JUDGED) -> list[Design]:
     return list(found.values())
 
 
-def _one(source: random.Random, technology: Any, kind: str) -> Design | None:
+def _one(source: random.Random, technology: Target, kind: str) -> Design | None:
     """Return one design, or None where the parts drawn do not go together."""
     given = specification()
     weight = source.choice(given["formats"])
@@ -74,17 +68,15 @@ def _one(source: random.Random, technology: Any, kind: str) -> Design | None:
         "lanes": lanes,
     }
     shares, terms = given["accumulators"], source.choice(given["terms"])
-    chosen = source.choices(list(shares), list(shares.values()))[0]
+    chosen = weighted(source, shares)
     if not 1 < rows * columns * lanes <= given["most_products"]:
         return None
-    try:
-        bits = from_record(record).exact_bits
-        record["accumulator"] = f"exact:{terms}" if chosen == "exact" else f"{chosen}:{bits}"
-        design = from_record(record)
-        known = [n for n in structures(design, technology) if n in given["structures"]]
-    except ValueError:
+    exact = settled(record, technology, ())
+    if exact is None:
         return None
-    return design.with_structure(source.choice(known)) if known else None
+    bits = exact[0].exact_bits
+    record["accumulator"] = f"exact:{terms}" if chosen == "exact" else f"{chosen}:{bits}"
+    return one_of(source, record, technology, given["structures"])
 
 
 def read_grids(target: str) -> list[Row]:

@@ -82,7 +82,7 @@ def measure(emitted: Emitted, stream: OperandStream, target: str = "") -> Measur
     if isinstance(design, SerialDesign) and not isinstance(design, FED):
         raise ValueError(
             f"operand streams bring whole words in every step, so the energy of {design.slug} is "
-            f"not known: kinds with energy are {', '.join(KINDS)}, constdot and square"
+            f"not known: kinds with energy are {', '.join(KINDS)}"
         )
     netlist = netlist_of(emitted, target)
     rows = _rows(design, input_layout(design), stream)

@@ -46,7 +46,7 @@ def memory(target: str) -> Memory:
         If it has none.
 
     """
-    from sweeps.activity import DATA
+    from sweeps.activity_draw import DATA
 
     records = yaml.safe_load((DATA / "energy_memory.yaml").read_text(encoding="utf-8"))
     if target not in records:

@@ -165,7 +165,7 @@ def test_kinds_without_weights_are_fed_their_activations(record, macs):
 
 def test_kinds_that_take_bits_are_refused():
     design = from_record({"kind": "bitplane", "weight": "int4", "lanes": 4})
-    with pytest.raises(ValueError, match="mxdot, array, tile, constdot and square"):
+    with pytest.raises(ValueError, match="mxdot, array, tile, constdot, square"):
         measure(emit(design, "xcup"), operand_stream(design, "uniform"))
 
 
@@ -319,6 +319,8 @@ def whole_sample(design, stream):
         ({"weight": "ternary", "kind": "dot", "lanes": 4, "activation": "int4"}, 0.05),
         ({"weight": "binary", "kind": "dot", "lanes": 24, "structure": "compressor"}, 0.04),
         ({"weight": "int3", "kind": "dot", "lanes": 8, "structure": "baugh-wooley"}, 0.02),
+        ({"weight": "e3m2fn", "accumulator": "window:16:64", "structure": "merged"}, 0.05),
+        ({"weight": "e4m3fn", "kind": "dot", "lanes": 3, "accumulator": "fp16"}, 0.05),
     ],
 )
 def test_words_of_a_plan_are_those_of_its_netlist(changes, logic):
