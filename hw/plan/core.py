@@ -261,9 +261,9 @@ def plan(design: Design, target: Target) -> Plan:
             f"on {target.label}{_reason(design, target)}; "
             + (f"one of {', '.join(known)} can" if known else "no structure can")
         )
-    if isinstance(design, WeightStationaryArray):
     if design.is_binned:
         return Plan(design, target, plan_binned(design, target), None)
+    if isinstance(design, WeightStationaryArray):
         return Plan(design, target, plan_stationary(design, target), None)
     core: CorePlan | FloatCorePlan | SequentialCorePlan | CompressorCorePlan | HeapCorePlan
     if design.is_floating:
