@@ -116,7 +116,24 @@ def stimulus(design: SerialDesign, vectors: int, seed: int, thorough: bool = Tru
     if name is None:
         raise ValueError(f"there is no bench for designs of the kind {design.kind}")
     run: CycleStimulus = importlib.import_module(name).stimulus(design, vectors, seed, thorough)
-    return run
+    return later(run, design.pipeline) if design.pipeline else run
+
+
+def later(run: CycleStimulus, stages: int) -> CycleStimulus:
+    """Return a run whose outputs come so many cycles later, before which they are not defined.
+
+    It ends with idle cycles, so that the last results are seen.
+    """
+    care = np.ones_like(run.expected) if run.care is None else run.care
+    before = np.zeros((stages, run.expected.shape[1]), run.expected.dtype)
+    idle = np.zeros((stages, run.words.shape[1]), run.words.dtype)
+    return CycleStimulus(
+        np.concatenate([run.words, idle]),
+        np.concatenate([before, run.expected]),
+        run.vectors,
+        run.exhaustive,
+        np.concatenate([np.zeros((stages, care.shape[1]), care.dtype), care]),
+    )
 
 
 def streams(design: SerialDesign, count: int, vectors: int, seed: int) -> Streams:

@@ -90,6 +90,11 @@ def for_clock(design: Design, target: Target, target_mhz: float) -> Clocked:
     """
     if not 0 < target_mhz < math.inf:
         raise ValueError(f"a clock in MHz is positive, not {target_mhz:g}")
+    if isinstance(design, SerialDesign) and not design.staged:
+        raise ValueError(
+            f"{design.kind} takes no pipeline stages, its registers stand where its cycles are: "
+            f"leave out --target-mhz"
+        )
     left_out: dict[str, str] = {}
     unreached: list[tuple[int, str, Unreachable]] = []
     found: list[_Placed] = []
@@ -209,7 +214,8 @@ def _variants(design: Design, target: Target) -> Iterator[tuple[str, Design]]:
     from hw.plan import plan, structures
 
     if isinstance(design, SerialDesign) or design.structure != "auto":
-        yield design.structure, design
+        name = design.kind if isinstance(design, SerialDesign) else design.structure
+        yield name, design
         return
     for name in structures(design, target):
         if name in UNASKED:

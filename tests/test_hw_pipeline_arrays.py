@@ -116,8 +116,8 @@ def test_packed_tiles_keep_their_cascades_whole():
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match="of a bitplane stand where its cycles are, so pipeline"):
-        from_record({"kind": "bitplane", "weight": "int8", "pipeline": 2})
+    with pytest.raises(ValueError, match="of a bitmod stand where its cycles are, so pipeline"):
+        from_record({"kind": "bitmod", "activation": "fp16", "pipeline": 2})
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from hw.accumulators import Accumulator, AccumulatorKind, parse_accumulator
-from hw.design.base import MAXIMUM_LANES, MAXIMUM_SIDE
+from hw.design.base import MAXIMUM_LANES, MAXIMUM_PIPELINE, MAXIMUM_SIDE
 from hw.design.checks import one_of, whole, within
 from hw.design.serial import Ports, SerialDesign
 from hw.formats import FixedFormat, Format, parse_element
@@ -70,8 +70,8 @@ class BitPlane(SerialDesign):
     read at every rising edge at which no dot product is under way or one ends, ``rst`` included:
     what is on the ports at the edge before its first chunk counts, whatever they show later. So
     dot products of different precision follow each other without an idle cycle. Latency 1 cycle
-    after the last chunk of the last pass; initiation interval 1 chunk, so a dot product of C chunks
-    takes ``C · len(passes)`` cycles.
+    after the last chunk of the last pass, and one more per pipeline stage; initiation interval 1
+    chunk, so a dot product of C chunks takes ``C · len(passes)`` cycles.
 
     Sources: bipolar-INT, Ma et al., arXiv 2409.17870; BISMO, Umuroglu et al., FPL 2018; Stripes,
     Judd et al., MICRO 2016.
@@ -82,6 +82,8 @@ class BitPlane(SerialDesign):
     keys: ClassVar[tuple[str, ...]] = (
         *("weight", "activation", "lanes", "rows", "columns", "accumulator", "organisation"),
     )
+
+    staged: ClassVar[bool] = True
 
     organisation: str = "weight-serial"
     lane_count: int = 16
@@ -130,8 +132,9 @@ class BitPlane(SerialDesign):
                 f"an accumulator of planes has at most {MAXIMUM_TOTAL_BITS} bits, "
                 f"not {self.accumulator_bits}"
             )
-        if self.structure != "auto" or self.pipeline:
-            raise ValueError(f"{self.kind} has one structure and no pipeline stages")
+        if self.structure != "auto":
+            raise ValueError(f"{self.kind} has one structure")
+        within("pipeline", self.pipeline, 0, MAXIMUM_PIPELINE)
 
     @property
     def is_bipolar(self) -> bool:
@@ -235,14 +238,17 @@ class BitPlane(SerialDesign):
         """Name of the module and of its files."""
         sides = f"{self.rows}x{self.columns}x" if self.cores > 1 else ""
         name = f"bitplane{sides}{self.lanes}_{self.organisation.replace('-', '_')}"
-        return "_".join(
-            (name, self.weight.slug, self.activation.slug, self.accumulator.slug),
+        return (
+            "_".join(
+                (name, self.weight.slug, self.activation.slug, self.accumulator.slug),
+            )
+            + self._stages_slug()
         )
 
     def to_record(self) -> dict[str, Any]:
         """Return the design as plain JSON values; `from_record` gives it back."""
         sides = {"rows": self.rows, "columns": self.columns} if self.cores > 1 else {}
-        return {
+        record = {
             "kind": self.kind,
             "organisation": self.organisation,
             "weight": self.weight.name,
@@ -251,6 +257,7 @@ class BitPlane(SerialDesign):
             **sides,
             "accumulator": self.accumulator.name,
         }
+        return self._with_stages(record)
 
     @classmethod
     def from_keys(cls, record: Mapping[str, Any]) -> Self:

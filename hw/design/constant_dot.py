@@ -45,6 +45,8 @@ class ConstantDot(SerialDesign):
     kind: ClassVar[str] = "constdot"
     keys: ClassVar[tuple[str, ...]] = ("weights", "activation")
 
+    staged: ClassVar[bool] = True
+
     weight: Format = WEIGHT
     constants: Weights
 
@@ -112,15 +114,16 @@ class ConstantDot(SerialDesign):
         text = ";".join(",".join(map(str, row)) for row in self.constants)
         mark = hashlib.sha256(text.encode()).hexdigest()[:8]
         size = f"{self.lanes}x{self.outputs}" if self.outputs > 1 else f"{self.lanes}"
-        return f"constdot{size}_{self.activation.slug}_{mark}"
+        return f"constdot{size}_{self.activation.slug}_{mark}{self._stages_slug()}"
 
     def to_record(self) -> dict[str, Any]:
         """Return the design as plain JSON values; `from_record` gives it back."""
-        return {
+        record = {
             "kind": self.kind,
             "weights": [list(row) for row in self.constants],
             "activation": self.activation.name,
         }
+        return self._with_stages(record)
 
     @classmethod
     def from_keys(cls, record: Mapping[str, Any]) -> Self:

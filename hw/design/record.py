@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from hw.accumulators import Accumulator, AccumulatorKind, parse_accumulator
@@ -46,13 +47,7 @@ def from_record(record: Mapping[str, Any]) -> Design:
     assert isinstance(kind, str)
     own = KINDS[kind]
     if issubclass(own, SerialDesign):
-        if record.get("pipeline"):
-            raise ValueError(
-                f"pipeline stages are for mac, dot, mxdot, tile and array: the registers of a "
-                f"{kind} stand where its cycles are, so pipeline is 0, not {record['pipeline']}"
-            )
-        _check_keys(record, ("kind", *own.keys))
-        return own.from_keys(record)
+        return _serial(own, record)
     _check_keys(record, (*_COMMON_KEYS, *_SIZE_KEYS[kind], *_CHOICE_KEYS.get(kind, ())))
     if kind == "array":
         dataflow = record.get("dataflow") or OUTPUT_STATIONARY
@@ -79,6 +74,22 @@ def from_record(record: Mapping[str, Any]) -> Design:
         accumulator = _fixed_accumulator(accumulator, weight, activation)
     operands: dict[str, Any] = {"weight": weight, "activation": activation, **settings, **sizes}
     return own(accumulator=accumulator, **operands)
+
+
+def _serial(own: type[SerialDesign], record: Mapping[str, Any]) -> SerialDesign:
+    """Return a serial design, with its stages if it can have any."""
+    pipeline = record.get("pipeline")
+    stages = 0 if pipeline is None else whole("pipeline", pipeline)
+    if stages and not own.staged:
+        able = [kind for kind, known in KINDS.items() if getattr(known, "staged", True)]
+        raise ValueError(
+            f"pipeline stages are for {', '.join(able)}: the registers of a {own.kind} stand where "
+            f"its cycles are, so pipeline is 0, not {stages}"
+        )
+    plain = {key: value for key, value in record.items() if key != "pipeline"}
+    _check_keys(plain, ("kind", *own.keys))
+    found = own.from_keys(plain)
+    return replace(found, pipeline=stages) if stages else found
 
 
 def _check_keys(record: Mapping[str, Any], allowed: tuple[str, ...]) -> None:

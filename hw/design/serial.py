@@ -20,12 +20,22 @@ class SerialDesign(Design, ABC):
     It takes words on its inputs in every clock cycle and shows words on its outputs in every
     clock cycle; nothing it shows depends on an input of the same cycle. What is sent and what must
     be shown is told by the kind's module in `sim` (see `sim.cycles`). The formats of `Design` are
-    the widest operands the hardware serves; its structure is no choice, and it has no pipeline
-    stages.
+    the widest operands the hardware serves; its structure is no choice. Those that are `staged` may
+    have pipeline stages, and then do the same so many cycles later.
     """
 
     keys: ClassVar[tuple[str, ...]] = ()
-    """Keys of its record besides ``kind``."""
+    """Keys of its record besides ``kind``, and ``pipeline`` of one that is `staged`."""
+    staged: ClassVar[bool] = False
+    """Whether there is logic before its accumulators in which registers can be placed."""
+
+    def _with_stages(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a record with the stages, if there are any."""
+        return record | ({"pipeline": self.pipeline} if self.pipeline else {})
+
+    def _stages_slug(self) -> str:
+        """Return what the name says of stages."""
+        return f"_p{self.pipeline}" if self.pipeline else ""
 
     @property
     @abstractmethod

@@ -44,6 +44,7 @@ class SquareSum(SerialDesign):
 
     kind: ClassVar[str] = "square"
     keys: ClassVar[tuple[str, ...]] = ("activation", "lanes", "accumulator")
+    staged: ClassVar[bool] = True
 
     lane_count: int = 1
 
@@ -101,16 +102,18 @@ class SquareSum(SerialDesign):
     @property
     def slug(self) -> str:
         """Name of the module and of its files."""
-        return f"square{self.lanes}_{self.activation.slug}_{self.accumulator.slug}"
+        name = f"square{self.lanes}_{self.activation.slug}_{self.accumulator.slug}"
+        return name + self._stages_slug()
 
     def to_record(self) -> dict[str, Any]:
         """Return the design as plain JSON values; `from_record` gives it back."""
-        return {
+        record = {
             "kind": self.kind,
             "activation": self.activation.name,
             "lanes": self.lanes,
             "accumulator": self.accumulator.name,
         }
+        return self._with_stages(record)
 
     @classmethod
     def from_keys(cls, record: Mapping[str, Any]) -> Self:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from hw.pipeline.job import Job
 
 
+CONTROL = ("valid", "last", "rst", "clear", "show")
+"""Inputs of a core that are 0 until something comes: their registers start so."""
+
+
 class Writer:
     """Writes placed modules with their registers."""
 
@@ -74,7 +78,7 @@ class Writer:
         """Add the registers; return each delayed net by its source and cycles."""
         free = _highest(record) + 1
         chains: dict[tuple[Bit, int], Bit] = {}
-        control = {b for p in ("valid", "last", "rst") for b in module.ports.get(p, ())}
+        control = {b for p in CONTROL for b in module.ports.get(p, ())}
         own = self._own[placed.name]
         for taps in placed.delayed.values():
             before = 0

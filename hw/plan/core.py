@@ -202,7 +202,8 @@ class Plan:
     def latency_cycles(self) -> int:
         """Clock cycles from the last operands accepted to the (first) total being visible."""
         if isinstance(self.core, SerialCorePlan):
-            return self.core.latency_cycles
+            stages = self.design.pipeline if isinstance(self.design, SerialDesign) else 0
+            return self.core.latency_cycles + stages
         return self.design.pipeline + (1 if self.array is None else self.array.diagonals)
 
     @property

@@ -307,5 +307,10 @@ class BitPlaneArray(wiring.Component):
                         source = sequencer if hasattr(sequencer, name) else self
                         m.d.comb += getattr(cell, name).eq(getattr(source, name, Const(1)))
                 totals += [Const(0, 1), cell.total] if design.is_bipolar else [cell.total]
-        m.d.comb += [self.total.eq(Cat(*totals)), self.total_valid.eq(sequencer.total_valid)]
+        ended: Value = sequencer.total_valid
+        for cycle in range(design.pipeline):
+            held = Signal(name=f"ended_{cycle}", reset_less=True)
+            m.d.sync += held.eq(ended)
+            ended = held
+        m.d.comb += [self.total.eq(Cat(*totals)), self.total_valid.eq(ended)]
         return m

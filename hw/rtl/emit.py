@@ -12,7 +12,7 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.design import BroadcastTile, Design, OutputStationaryArray, WeightStationaryArray
+from hw.design import BitPlane, BroadcastTile, Design, OutputStationaryArray, WeightStationaryArray
 from hw.pipeline import insert, stages_for
 from hw.plan import PackedDotPlan, PackedTilePlan, Plan, StationaryPlan, plan
 from hw.plan.core import plan_unstaged
@@ -31,9 +31,13 @@ MARK = "// macloom "
 """How the first line of an emitted file starts; the record follows as JSON."""
 RECORD_VERSION = 1
 DISTANT_STAGES, DISTANT_LANES = 2, 16
-CONTROL_WAVES: dict[type[Design], int] = {OutputStationaryArray: 1, WeightStationaryArray: 2}
-"""Registers per stage that lead control around the cells of an array: that all have their sums, or
-``valid`` and ``last`` of the accumulators below."""
+CONTROL_WAVES: dict[type[Design], int] = {
+    OutputStationaryArray: 1,
+    WeightStationaryArray: 2,
+    BitPlane: 1,
+}
+"""Registers per stage that lead control around cells: that they have their sums, or ``valid`` and
+``last`` of the accumulators below."""
 
 
 @dataclass(frozen=True, slots=True)
