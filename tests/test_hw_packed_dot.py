@@ -233,6 +233,9 @@ def test_record_choice_and_clock():
     record = emit(dot("int4", "int4", 32), TARGETS["xcup"]).record["packing"]
     assert (record["blocks"], record["lanes_per_block"], record["chains"]) == (16, 2, [16])
     assert (record["fields"], record["longest_chain"]) == ([13], 31)
+    assert "synthesis" not in record
+    halves = emit(dot("int4", "int4", 4), TARGETS["ice40"]).record["packing"]
+    assert halves["synthesis"] == "synth_ice40 without -dsp"
     small = dot("int4", "int4", 4)
     for name, target in TARGETS.items():
         assert "packed" in structures(small, target)

@@ -53,6 +53,12 @@ class Block:
         """Its name, and how it is used if there is a choice."""
         return f"{self.name} in halves" if self.halves else self.name
 
+    @property
+    def record(self) -> dict[str, str]:
+        """What a sidecar says of it: its title, and how to synthesise what Yosys mistakes."""
+        how = {"synthesis": "synth_ice40 without -dsp"} if self.halves else {}
+        return {"block": self.title} | how
+
 
 BLOCKS = {
     block.name: block for block in (Block("DSP48E2", 27, 18, 48), Block("DSP48E1", 25, 18, 48))

@@ -102,7 +102,7 @@ class PackedTilePlan:
     def to_record(self) -> dict[str, Any]:
         """Return what a sidecar says of the packing."""
         return {
-            "block": self.packing.block.title,
+            **self.packing.block.record,
             "blocks": self.blocks,
             "products_per_block": self.packing.products,
             "weight_offsets": list(self.packing.weight.offsets),
