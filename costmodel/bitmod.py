@@ -1,19 +1,21 @@
 """Floor 2c: BitMoD's element, which a plan gives LUT by LUT, and what surrounds it.
 
-The parts that are given as cells cost what they are on targets with primitives. Elsewhere they cost
-what each function takes alone; mapping them together saves or loses some of that, which a measured
-ratio tells.
+The parts that are given as cells cost what they are on targets with primitives. Elsewhere the
+synthesiser maps each of them by itself, and there are few: what they measured is in
+``bitmod_<target>.csv`` (`sweeps.bitmod_primitives`), with what holds counters and registers.
 """
 
 from __future__ import annotations
 
 from functools import cache
 
-from costmodel.chain import Row, function_luts, is_chain, row_cost
 from costmodel.coefficients import Coefficients, Formulas
-from costmodel.cost import Cost, luts
+from costmodel.cost import Cost, total
+from costmodel.measured import measured
 from costmodel.merged import netlist_cost
-from costmodel.rows import dual_row, operand_wire, sum_row
+from costmodel.rows import dual_row, sum_row
+from hw.formats.bitmod_datatypes import DATATYPES
+from hw.plan import SumRow
 from hw.plan.bitmod import (
     BitmodCells,
     BitmodElementPlan,
@@ -25,10 +27,74 @@ from hw.plan.bitmod import (
     SpecialValuesPlan,
 )
 from hw.plan.bitmod_decode import TermCells
-from hw.plan.cells import Netlist
 
-GROUP = "bitmod"
-"""Coefficients' group."""
+Named = tuple[str, str]
+"""Part and key of a measured module."""
+ALL_DATATYPES = tuple(datatype.name for datatype in DATATYPES)
+SAME = {"xc7": "xcup"}
+"""A target that maps plain modules as another: all of their ``measured_<target>.csv`` are equal."""
+STEPS = 32
+"""Steps of the sequencers in which groups and datatypes are measured."""
+MOST_COUNTED = 32
+"""Counters beyond are measured once per width, and once more where they do not end alone."""
+
+
+def known_cost(name: Named, target: Coefficients) -> Cost:
+    """Return what a module measured.
+
+    Raises
+    ------
+    ValueError
+        If it was not measured.
+
+    """
+    found = measured(SAME.get(target.target, target.target), *name, collection="bitmod")
+    if found is None:
+        part, key = name
+        raise ValueError(
+            f"the cost model of {target.target} has no measured {part} of BitMoD: {key}"
+        )
+    return found
+
+
+def cells_name(plan: BitmodCells | TermCells) -> Named:
+    """Return the name under which cells are measured."""
+    if isinstance(plan, TermCells):
+        return plan.name, "+".join(plan.datatypes) + (":summed" if plan.summed else ":apart")
+    return plan.name, f"{plan.bits}{flag_name(plan.flagged)}"
+
+
+def flag_name(flagged: bool) -> str:
+    """Return what tells whether special activations are told."""
+    return "flagged" if flagged else "plain"
+
+
+def row_name(row: SumRow) -> Named:
+    """Return the name under which a row is measured."""
+    return "row", "_".join(str(word.bounds.bits) for word in row.words)
+
+
+def scale_row_name(bits: int) -> Named:
+    """Return the name under which the row that scales a significand is measured."""
+    return "scale_row", str(bits)
+
+
+def sequencer_name(steps: int, groups: int, datatypes: tuple[str, ...]) -> Named:
+    """Return the name under which a sequencer is measured."""
+    return "sequencer", f"{steps}:{groups}:{'+'.join(datatypes)}"
+
+
+def dequantiser_name(plan: DequantiserPlan) -> Named:
+    """Return the name under which the control of a dequantiser is measured."""
+    return "dequantiser", f"{plan.exponent_bits}{flag_name(plan.flagged)}"
+
+
+def counted(number: int) -> int:
+    """Return the number of steps or groups that was measured for one: itself, or of its width."""
+    if number <= MOST_COUNTED:
+        return number
+    bits = (number - 1).bit_length()
+    return 1 << bits if number == 1 << bits else 5 << bits - 3
 
 
 @cache
@@ -36,83 +102,53 @@ def bitmod_cells(plan: BitmodCells | TermCells, target: Coefficients) -> Cost:
     """Return the cost of a part that is given LUT by LUT."""
     if plan.packed:
         return netlist_cost(plan.netlist, True, target)
-    apart = functions_apart(plan.netlist, target.lut_inputs)
-    chains = [len(chain.bits) for chain in plan.netlist.chains if is_chain(len(chain.bits), target)]
-    per_cell = int(target.of(GROUP, "counter_bits_per_carry"))
-    name = plan.name
-    if isinstance(plan, TermCells) and name == "weight" and not plan.summed:
-        name = "weight_exponent"
-    count = apart * target.of(GROUP, name)
-    return Cost(count, count, carry=sum(-(-bits // per_cell) for bits in chains))
-
-
-def functions_apart(netlist: Netlist, lut_inputs: int) -> int:
-    """Return the LUTs of a netlist's functions, each by itself; carry bits are functions, too."""
-    functions = [*netlist.luts, *(bit.select for chain in netlist.chains for bit in chain.bits)]
-    return sum(function_luts(len(one.inputs), lut_inputs) for one in functions)
+    return known_cost(cells_name(plan), target)
 
 
 @cache
 def bitmod_row(plan: BitmodRow, target: Coefficients) -> Cost:
     """Return the cost of a row of two or three words."""
-    row = plan.row
     if plan.packed:
-        return dual_row(row.width) if row.dual else sum_row(row, target)
-    count = target.of(GROUP, f"words_{len(row.words)}") * row.width
-    cells = -(-row.width // int(target.of(GROUP, "counter_bits_per_carry")))
-    return Cost(count, count, carry=(len(row.words) - 1) * cells)
+        return dual_row(plan.row.width) if plan.row.dual else sum_row(plan.row, target)
+    return known_cost(row_name(plan.row), target)
 
 
 @cache
 def bitmod_element(plan: BitmodElementPlan, target: Coefficients) -> Cost:
     """Return the cost of signs, clear, sticky flag and registers."""
-    flagged = target.of(GROUP, "flag") if plan.flagged else 0
-    signs = 2 if plan.packed else 4
-    return luts(signs + 1 + flagged, ff=plan.ff)
+    pair = Cost(1, 1) if plan.packed else known_cost(("signs", "pair"), target)
+    control = known_cost(("element", flag_name(plan.flagged)), target)
+    return pair * 2 + control + Cost(ff=plan.ff)
 
 
 @cache
 def bitmod_int(plan: BitmodIntPlan, target: Coefficients) -> Cost:
     """Return the cost of the row of the accumulator, its clear and registers."""
-    bits = tuple(
-        (operand_wire("state", i, plan.bits, True), operand_wire("y", i, plan.moved_bits, True))
-        for i in range(plan.bits)
-    )
-    return row_cost(Row(bits, ("carry",)), target) + luts(1, ff=plan.ff)
+    row = known_cost(("exact_row", str(plan.bits)), target)
+    return row + known_cost(("int_element", ""), target) + Cost(ff=plan.ff)
 
 
 @cache
 def special_values(plan: SpecialValuesPlan, target: Coefficients) -> Cost:
     """Return the cost of the special values' register and its selection."""
-    return luts(target.of(GROUP, "special_values"), ff=plan.ff)
+    return known_cost(("special_values", ""), target) + Cost(ff=plan.ff)
 
 
 @cache
 def sequencer(plan: SequencerPlan, target: Coefficients) -> Cost:
-    """Return the cost of the counters: those that do not end by themselves compare more."""
-    lut = target.of(GROUP, "sequencer")
-    for name, size in (("step", plan.steps), ("group", plan.groups)):
-        lut += target.of(GROUP, f"{name}_bit") * (size - 1).bit_length()
-        lut += target.of(GROUP, "odd_count") * (size & size - 1 > 0)
-    chains = [bits for bits in (plan.step_bits, plan.group_bits) if bits and is_chain(bits, target)]
-    bare = sum(chains) * target.of(GROUP, "counter_bit_sites")
-    per_cell = target.of(GROUP, "counter_bits_per_carry")
-    carry = sum(-(-bits // int(per_cell)) for bits in chains)
-    return Cost(lut=lut, sites=lut + bare, ff=plan.ff, carry=carry)
+    """Return the cost of the counters: of steps, and what groups and datatypes change of it."""
+    base = known_cost(sequencer_name(STEPS, 1, ALL_DATATYPES), target)
+    served = known_cost(sequencer_name(STEPS, 1, plan.datatypes), target)
+    steps = known_cost(sequencer_name(counted(plan.steps), 1, ALL_DATATYPES), target)
+    groups = known_cost(sequencer_name(STEPS, counted(plan.groups), ALL_DATATYPES), target)
+    return total((steps, groups, served, base * -2)) + Cost(ff=plan.ff)
 
 
 @cache
 def dequantiser(plan: DequantiserPlan, target: Coefficients) -> Cost:
     """Return the cost of the row and of what loads, shifts and counts."""
-    bits = tuple(
-        (operand_wire("high", i, plan.bits, True), (*operand_wire("word", i, plan.bits, True), "b"))
-        for i in range(plan.bits + 1)
-    )
-    row = row_cost(Row(bits), target)
-    control = target.of(GROUP, "dequantiser")
-    inverters = target.of(GROUP, "dequantiser_sites")
-    carries = int(target.of(GROUP, "dequantiser_carries"))
-    return row + Cost(control, control + inverters, ff=plan.ff, carry=carries)
+    row = known_cost(scale_row_name(plan.bits), target)
+    return row + known_cost(dequantiser_name(plan), target) + Cost(ff=plan.ff)
 
 
 def output_mark(plan: OutputMark, target: Coefficients) -> Cost:

@@ -1,7 +1,8 @@
 """Floor 2c: sizes of small modules that no rule gives, read lazily from ``costmodel/data``.
 
 ``measured_<target>.csv`` names a part, a key that tells which one, and what it measured. Written by
-`sweeps.calibrate`; a part that is not in it is estimated by the formula that asks for it.
+`sweeps.calibrate`; a part that is not in it is estimated by the formula that asks for it. Kinds
+with many modules of their own have a file of the same form for each target (`COLLECTIONS`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,22 @@ from importlib.resources import files
 
 from costmodel.cost import Cost
 
+COLLECTIONS = ("measured", "bitmod")
+"""What files of measured modules start with."""
 
-def measured(target: str, part: str, key: str) -> Cost | None:
-    """Return the measured size of a small module, None if it was not measured."""
-    found = _read(target).get(f"{part},{key}")
+
+def measured(target: str, part: str, key: str, collection: str = "measured") -> Cost | None:
+    """Return the measured size of a small module, None if it was not measured.
+
+    Parameters
+    ----------
+    target, part, key
+        Which module, where.
+    collection
+        One of `COLLECTIONS`.
+
+    """
+    found = _read(f"{collection}_{target}").get(f"{part},{key}")
     if found is None:
         return None
     lut, sites, carry = map(int, found.split(","))
@@ -38,11 +51,11 @@ def product_kind(a_signed: bool, b_signed: bool) -> str:
 
 
 @cache
-def _read(target: str) -> dict[str, str]:
+def _read(name: str) -> dict[str, str]:
     """Return the columns lut, sites and carry by those before; thousands of rows, few are asked."""
-    file = files("costmodel") / "data" / f"measured_{target}.csv"
+    file = files("costmodel") / "data" / f"{name}.csv"
     if not file.is_file():
-        raise ValueError(f"the cost model of {target} has no measured parts")
+        raise ValueError(f"the cost model of {name.partition('_')[2]} has no measured parts")
     lines = file.read_text(encoding="utf-8").splitlines()
     found = {}
     for line in lines[1:]:
