@@ -16,7 +16,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from costmodel.asic_float import float_accumulate_modules, round_modules, scale_modules, shell_modules
+from costmodel.asic_bitmod import OWN, bitmod_modules
+from costmodel.asic_float import (
+    float_accumulate_modules,
+    round_modules,
+    scale_modules,
+    shell_modules,
+)
 from costmodel.asic_kinds import (
     has_pending,
     plane_accumulate_module,
@@ -128,6 +134,9 @@ def _part_modules(part: object) -> Iterator[tuple[Module, int]]:
             alone = (made("", "flag tree", "flag_tree", size),)
         case ArrayPlan():
             yield from shell_modules(part)
+            return
+        case _ if isinstance(part, OWN):
+            yield from bitmod_modules(part)
             return
         case _:
             raise ValueError(

@@ -36,8 +36,8 @@ from sweeps.asic_designs import distribution, draw
 
 DATA = Path(costmodel.__file__).parent / "data"
 PART_COLUMNS = ("formula", "key", "features", "transistors", "gates")
-SHELLS = {"array_control", "stationary_shell"}
-"""Formulas of what the top modules of arrays hold."""
+SHELLS = {"array_control", "stationary_shell", "bitmod_output_mark"}
+"""Formulas of what the top modules of arrays, and of elements of BitMoD, hold."""
 COLUMNS = ("design", "transistors", "gates", "ff", "tool")
 
 

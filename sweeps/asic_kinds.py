@@ -1,15 +1,18 @@
 """Floor 4: designs of other kinds for the target asic: drawn, measured, judged kind by kind.
 
-Selected products (binary and ternary weights), weight-stationary arrays and dot products by binary
-planes, as ``heldout_asic_kinds.yaml`` has them. ``python -m sweeps.asic_kinds`` prints the errors
-on the judged designs (``heldout_asic_kinds.csv``); with ``--measure`` it first measures the
-development designs, adds their modules to ``measured_asic.csv``, fits all formulas anew, and draws
-and measures the judged ones, whose modules are not kept.
+Selected products (binary and ternary weights), weight-stationary arrays, dot products by binary
+planes, elements and tiles of BitMoD, as ``heldout_asic_kinds.yaml`` has them.
+``python -m sweeps.asic_kinds`` prints the errors on the judged designs
+(``heldout_asic_kinds.csv``); with ``--measure`` it first measures the development designs, adds
+their modules to ``measured_asic.csv``, fits all formulas anew, and draws and measures the judged
+ones, whose modules are not kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -17,6 +20,7 @@ from importlib.resources import files
 from typing import Any
 
 from costmodel.asic import modules
+from costmodel.bitmod import ALL_DATATYPES
 from hw.design import Design, from_record
 from hw.plan import plan
 from hw.target import ASIC, load
@@ -38,7 +42,7 @@ from sweeps.asic_calibrate import (
 from sweeps.asic_designs import distribution as usual
 from sweeps.asic_designs import format_of
 from sweeps.asic_kind_bench import kind_parts
-from sweeps.heldout_serial import bitplane, chosen
+from sweeps.heldout_serial import bitmod, bitmod_tile, bitplane, chosen
 
 JUDGED = DATA / "heldout_asic_kinds.csv"
 Record = dict[str, Any]
@@ -101,18 +105,31 @@ def _bitplane(source: random.Random) -> Record:
     return bitplane(source, {**distribution(), "terms": {16: 1, 64: 1, 256: 1, 1024: 1}})
 
 
+def _bitmod(source: random.Random) -> Record:
+    """Return an element or a small tile of BitMoD."""
+    own = distribution()["bitmod"]
+    known = {"bitmod": own, "policies": usual()["policies"]}
+    record = chosen(source, {bitmod: 1, bitmod_tile: 1})(source, known)
+    if source.random() < own["some"]:
+        record["datatypes"] = source.sample(ALL_DATATYPES, source.randint(1, len(ALL_DATATYPES)))
+    return dict(record)
+
+
 KINDS: Mapping[str, Callable[[random.Random], Record]] = {
     "signs": _signs,
     "weight-stationary": _stationary,
     "bitplane": _bitplane,
+    "bitmod": _bitmod,
 }
+SERIAL = "bitplane", "bitmod"
 """By name; a design of a kind is told from others by `kind_of`."""
 
 
 def kind_of(design: Design) -> str:
     """Return the name in `KINDS` of a design."""
-    if design.kind == "bitplane":
-        return "bitplane"
+    for kind in SERIAL:
+        if design.kind.startswith(kind):
+            return kind
     return "weight-stationary" if "dataflow" in design.to_record() else "signs"
 
 
@@ -127,39 +144,44 @@ def draw(kind: str, seed: int, count: int) -> list[Design]:
             modules(plan(design, load(ASIC)))
         except ValueError:
             continue
-        large = kind != "bitplane" and design.lanes * design.cores * design.product_bits > most
+        large = kind not in SERIAL and design.lanes * design.cores * design.product_bits > most
         if not large:
             found.setdefault(design.slug, design)
     return list(found.values())
 
 
-def judged(seed: int) -> list[Design]:
+def judged(seed: int, kinds: Sequence[str] = tuple(KINDS)) -> list[Design]:
     """Return the judged designs of a seed, kind by kind."""
     count = distribution()["count"]
-    return [design for kind in KINDS for design in draw(kind, seed, count)]
+    return [design for kind in kinds for design in draw(kind, seed, count[kind])]
 
 
-def measure_development(workers: int | None = None) -> None:
+def measure_development(workers: int | None = None, kinds: Sequence[str] = tuple(KINDS)) -> None:
     """Add the modules of development designs to those measured, and fit all formulas anew."""
     known = distribution()
     designs = [
         design
-        for kind in KINDS
+        for kind in kinds
         for design in draw(kind, known["development_seed"], known["development_count"][kind])
     ]
     found = measure_all(designs, workers)
     pairs = [pair for one in zip(designs, found, strict=True) for pair in module_rows(*one)]
-    rows = part_table([*measure_modules(kind_parts()), *pairs])
+    own = () if set(kinds) == {"bitmod"} else measure_modules(kind_parts())
+    rows = part_table([*own, *pairs])
     write_modules([*rows, *read_modules()])
     write_fitted()
 
 
-def measure_judged(seed: int, workers: int | None = None) -> None:
-    """Draw and measure the judged designs."""
-    designs = judged(seed)
+def measure_judged(
+    seed: int, workers: int | None = None, kinds: Sequence[str] = tuple(KINDS)
+) -> None:
+    """Draw and measure the judged designs of some kinds; those of others stay."""
+    designs = judged(seed, kinds)
     found = measure_all(designs, workers)
     rows = [design_row(design, one) for design, one in zip(designs, found, strict=True)]
-    write_csv(JUDGED, rows, COLUMNS)
+    old = csv.DictReader(JUDGED.read_text(encoding="utf-8").splitlines())
+    kept = [row for row in old if kind_of(from_record(json.loads(row["design"]))) not in kinds]
+    write_csv(JUDGED, [*kept, *rows], COLUMNS)
 
 
 def table() -> str:
@@ -184,13 +206,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--measure", action="store_true", help="measure, fit and judge anew")
     parser.add_argument("--only-judge", action="store_true", help="leave the coefficients alone")
     parser.add_argument("--only-fit", action="store_true", help="leave the judged designs alone")
+    parser.add_argument("--only", choices=KINDS, action="append", help="a kind to measure (all)")
     parser.add_argument("--seed", type=int, default=known["seed"], help="of the judged designs")
     parser.add_argument("--workers", type=int, help="threads (all CPUs)")
     options = parser.parse_args(arguments)
     if options.measure and not options.only_judge:
-        measure_development(options.workers)
+        measure_development(options.workers, options.only or tuple(KINDS))
     if options.measure and not options.only_fit:
-        measure_judged(options.seed, options.workers)
+        measure_judged(options.seed, options.workers, options.only or tuple(KINDS))
     if not options.only_fit:
         print(table())
     return 0
