@@ -75,6 +75,7 @@ def test_the_registers_are_those_yosys_leaves(target):
     assert exact >= 3
 
 
+@pytest.mark.slow
 def test_a_clock_asks_for_stages():
     design = from_record({k: v for k, v in RECORDS[1].items() if k != "pipeline"})
     stages = [for_clock(design, load("ecp5"), mhz).design.pipeline for mhz in (50, 120)]

@@ -89,6 +89,7 @@ def test_the_formula_counts_what_yosys_maps(target):
         assert abs(estimate["sites"] - measured.sites) <= 2
 
 
+@pytest.mark.slow
 def test_the_loop_that_is_left_bounds_the_clock():
     design = from_record(RECORDS[0] | {"pipeline": 0, "lanes": 8})
     target = load("xcup")

@@ -16,6 +16,7 @@ from sweeps.clocking import for_clock, for_stages
 E4M3 = {"kind": "dot", "weight": "e4m3fn", "lanes": 16}
 
 
+@pytest.mark.slow
 def test_chains_are_as_long_as_the_clock_pays_for():
     target = load("xcup")
     design = from_record(E4M3)
@@ -72,6 +73,7 @@ def test_stages_alone_choose_the_least_places_per_speed():
     assert workflow.settle(from_record(E4M3 | {"pipeline": 2}), "xcup")[0] == found.design
 
 
+@pytest.mark.slow
 def test_chains_of_a_given_length_are_bit_exact():
     target = load("xcup")
     cases = []
