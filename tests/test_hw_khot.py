@@ -184,7 +184,7 @@ def test_hardware_is_golden_for_all_codes_of_every_family(target):
 @pytest.mark.slow
 def test_dot_products_by_the_hundred_thousand():
     for what in (
-        design("dot", "pot<4>", lanes=32),
+        design("dot", "pot<4>", lanes=8),
         design("dot", "apot<4>", "uint5", lanes=5, accumulator="saturate:10"),
         design("dot", "khot<6,3,2>", "fixed<6,2>", lanes=7, accumulator="wrap:20"),
     ):
