@@ -68,7 +68,10 @@ def survives(packing, links):
     return True
 
 
-@pytest.mark.parametrize("name", DOT_BLOCKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow) if n == "DSP48E1" else n for n in DOT_BLOCKS],
+)
 def test_the_longest_chain_is_right_and_a_longer_one_is_wrong(name):
     checked = 0
     for names in itertools.product(NAMES, repeat=2):
