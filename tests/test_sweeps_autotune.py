@@ -3,7 +3,7 @@
 import pytest
 
 from costmodel import estimate
-from hw.design import from_record
+from hw.design import DSP_STRUCTURES, from_record
 from hw.plan import structures
 from hw.target import load
 from sweeps.autotune import resolve
@@ -26,7 +26,7 @@ def test_nothing_is_cheaper(target, record):
     others = [
         estimate(design.with_structure(structure), load(target))
         for structure in structures(design, load(target))
-        if structure != "dsp"
+        if structure not in DSP_STRUCTURES
     ]
     assert len(others) >= 2
     best = min((other.sites, other.lut) for other in others)
