@@ -79,7 +79,7 @@ def test_the_sequencers_costs_add_up() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["xcup", "xc7", "xcup:portable", "ecp5", "ice40"])
+@pytest.mark.parametrize("target", ["xcup", "xc7", "xcup:portable", "ecp5", "ice40", "gowin"])
 def test_estimates_of_whole_designs_are_near(target: str) -> None:
     for design in (
         BitmodPe(activation=INT8),
