@@ -19,6 +19,7 @@ FEWEST = 12
 """Held-out designs a kind needs to speak for itself; else all kinds together do."""
 WIDENED = 2.0
 """An extrapolation's error is that of the held-out designs times this."""
+PACKED = "packed"
 FURTHER = 8
 """A design is an extrapolation beyond so many times the LUTs of the largest held-out one."""
 
@@ -59,6 +60,13 @@ class Expected:
         }
 
 
+def group_of(design: Design) -> str:
+    """Return which designs speak for a design: of its kind, dataflow, or packed ones."""
+    if isinstance(design, WeightStationaryArray):
+        return design.dataflow
+    return PACKED if design.structure == PACKED else design.kind
+
+
 def expected(design: Design, target: Target, lut: float) -> Expected | None:
     """Return the error to expect of an estimate; None where no design of its kind was held out.
 
@@ -80,12 +88,11 @@ def expected(design: Design, target: Target, lut: float) -> Expected | None:
         outside = known.outside(design, lut)
         found = Expected(known.percentile_95, known.mean, known.designs, known.tool, outside)
     else:
-        if isinstance(design, WeightStationaryArray):
-            return None
         groups = _residuals().get(target.name, {})
-        name = "floating" if design.is_floating else design.kind
+        kind = group_of(design)
+        name = "floating" if design.is_floating else kind
         group = groups.get(name)
-        if group is None or design.kind not in groups:
+        if group is None or kind not in groups:
             return None
         if group["designs"] < FEWEST:
             name, group = "all", groups["all"]

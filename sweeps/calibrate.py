@@ -34,9 +34,6 @@ from sweeps.heldout import Drawn
 
 RESOURCES = ("lut", "sites", "ff", "carry", "dsp", "bram")
 COLUMNS = ("design", "asked", "target", *RESOURCES, "chains", "tool")
-SEED = 20261122
-"""Of the designs in ``heldout_<target>.csv``. The formulas were developed on those of seeds 1 and
-20261121."""
 DATA = Path(costmodel.__file__).parent / "data"
 LEAST_LUT = 50
 """Errors are those of designs of so many LUTs or more."""

@@ -110,14 +110,16 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _judge(arguments: argparse.Namespace, target: Target) -> int:
-    """Measure the held-out designs of the distribution and their seed; write them."""
-    from sweeps.calibrate import DATA, SEED, measure, to_csv
+    """Measure the held-out designs of the distributions and their seeds; write them."""
+    from sweeps.calibrate import DATA, held_out, measure, to_csv
     from sweeps.files import write_whole
-    from sweeps.heldout import draw
+    from sweeps.heldout import SEEDS, VERSION, Drawn, distribution, draw
     from sweeps.progress import Progress
     from sweeps.residuals import expected_yaml, judged
 
-    drawn = draw(target, SEED)
+    earlier = held_out(target.name)[: -distribution()["count"][target.name]]
+    drawn = [Drawn(one.design, one.asked, one.target) for one in earlier]
+    drawn += draw(target, SEEDS[VERSION])
     with Progress("synthesis", len(drawn)) as progress:
         found = measure(drawn, arguments.workers, progress)
     file = DATA / f"heldout_{target.name}.csv"

@@ -25,24 +25,31 @@ from hw.design import (
     from_record,
     significand_bounds,
 )
+from hw.design.kinds import WEIGHT_STATIONARY
 from hw.design.memory import Memory
 from hw.formats import FixedFormat, Format, MinifloatFormat, parse_element
-from hw.plan import plan, structures
+from hw.plan import plan
 from hw.target import Target
-from sweeps.autotune import LOOPING, resolve
+from sweeps.autotune import resolve
 from sweeps.heldout_serial import SERIAL, chosen
 
-VERSION = 2
+VERSION = 3
 """Of the distribution; `distribution` has the earlier ones, too."""
-FILES = {1: "heldout.yaml", 2: "heldout_2.yaml"}
+FILES = {1: "heldout.yaml", 2: "heldout_2.yaml", 3: "heldout_3.yaml"}
+SEEDS = {2: 20261122, 3: 20261123}
+"""Of the designs that judge, by the version they were drawn from. More can be built since version 2
+was drawn, so that its seed gives others now."""
 PLAIN_VERSION = 1
 """The one without pipelines and kinds with a protocol of their own."""
 TRIED = 100
 SIGNS = ("binary", "ternary")
 PACKED = "packed"
+BITMOD = ("bitmod", "bitmodtile")
 PACKED_TARGETS = ("xcup", "xc7")
-"""Where packed tiles are drawn in these versions."""
-PACKABLE = {"kind": "tile", "weight": "int4", "rows": 2, "columns": 2, "lanes": 4}
+"""Where packed tiles are drawn in the versions that do not say where."""
+UNSTAGED = (OutputStationaryArray.kind, PACKED)
+"""Kinds and structures that have no pipelines in the versions that do not say which."""
+MERGED = "merged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,11 @@ class Drawn:
     design: Design
     asked: str
     target: Target
+
+    @property
+    def name(self) -> str:
+        """What tells it from others."""
+        return f"{self.design.slug} {self.target.label}"
 
 
 @cache
@@ -99,7 +111,7 @@ def draw(
     while len(found) < wanted:
         drawn = _one(source, target, known)
         if drawn is not None:
-            found.setdefault(f"{drawn.design.slug} {drawn.target.label}", drawn)
+            found.setdefault(drawn.name, drawn)
     return list(found.values())
 
 
@@ -127,7 +139,8 @@ def _one(source: random.Random, target: Target, known: Mapping[str, Any]) -> Dra
     tiled = kind == BroadcastTile.kind
     asked = chosen(source, known["tile_structures" if tiled else "structures"])
     place = target.portable() if source.random() < known["plain"] else target
-    if asked == PACKED and not (place.name in PACKED_TARGETS and can_pack_at_all(place)):
+    packing = known.get("packed_targets", PACKED_TARGETS)
+    if asked == PACKED and (place.name not in packing or place != target):
         return None
     for _ in range(TRIED):
         try:
@@ -144,13 +157,17 @@ def _serial(
 ) -> Drawn | None:
     """Return one design of a kind that has a protocol of its own."""
     place = target.portable() if source.random() < known["plain"] else target
+    if kind in BITMOD and place.label not in known.get("bitmod_targets", [place.label]):
+        return None
     for _ in range(TRIED):
         try:
             design = from_record(SERIAL[kind](source, known))
             if work(design) <= known["most_work"] or kind == Memory.kind:
                 plan(design, place)
                 found = Drawn(design, design.structure, place)
-                return found if _has_model(design, place) else None
+                late = known.get("bitmod_modelled", [place.label])
+                known_there = kind not in BITMOD or place.label in late
+                return found if known_there and _has_model(design, place) else None
         except ValueError:
             continue
     return None
@@ -167,16 +184,11 @@ def _has_model(design: Design, target: Target) -> bool:
 def _staged(source: random.Random, design: Design, asked: str, known: Mapping[str, Any]) -> Design:
     """Return a design with pipeline stages, or as it is."""
     share = known.get("pipelined", 0)
-    looping = design.is_window and asked in LOOPING
-    if not share or design.kind == OutputStationaryArray.kind or asked == PACKED or looping:
+    looping = design.is_window and asked == MERGED
+    if not share or looping or {design.kind, asked} & set(known.get("unstaged", UNSTAGED)):
         return design
     stages = chosen(source, known["stages"])
     return replace(design, pipeline=stages) if source.random() < share else design
-
-
-def can_pack_at_all(target: Target) -> bool:
-    """Whether a target has blocks with cascades, which the distributions so far draw from."""
-    return target.primitives and "packed" in structures(from_record(PACKABLE), target)
 
 
 def _record(source: random.Random, kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -195,13 +207,16 @@ def _record(source: random.Random, kind: str, known: Mapping[str, Any]) -> dict[
         record["lanes"] = chosen(source, known["array_lanes"])
     if kind in ("array", "tile"):
         record |= {side: chosen(source, known["sides"]) for side in ("rows", "columns")}
+    share = known.get("weight_stationary", 0)
+    if share and kind == "array" and source.random() < share:
+        record["dataflow"] = WEIGHT_STATIONARY
     return record
 
 
 def settled(design: Design, asked: str, target: Target) -> Drawn:
     """Return a design in the structure that was asked for; ValueError if it cannot be built."""
     found = resolve(replace(design, structure=asked), target)
-    plan(replace(found, pipeline=0), target)
+    plan(found, target)
     return Drawn(found, asked, target)
 
 
@@ -210,7 +225,9 @@ def _with_accumulator(
 ) -> Design:
     """Return the design with an accumulator that suits its products."""
     scaled = record["kind"] == MxDotProduct.kind
-    word = "float" if scaled else chosen(source, known["accumulators"])
+    stationary = record.get("dataflow") == WEIGHT_STATIONARY
+    words = known["stationary_accumulators" if stationary else "accumulators"]
+    word = "float" if scaled else chosen(source, words)
     kind = AccumulatorKind(word)
     terms = chosen(source, known["terms"])
     growth, guard = (source.randint(*known[name]) for name in ("growth_bits", "guard_bits"))

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from costmodel.expected import group_of as group_of_design
 from hw.design import SerialDesign
 from hw.target import load
 from sweeps.calibrate import LEAST_LUT, Measured, errors, held_out
@@ -20,7 +21,9 @@ GROUPS = (
     ("tile", "#E69F00", "s"),
     ("mxdot", "#009E73", "^"),
     ("floating accumulator", "#CC79A7", "D"),
-    ("bit planes, BitMoD", "#56B4E9", "v"),
+    ("packed", "#D55E00", "P"),
+    ("weight-stationary", "#000000", "X"),
+    ("bit planes, BitMoD, constants, squares", "#56B4E9", "v"),
 )
 """Colours of Okabe and Ito, which people of all colour vision tell apart; shapes differ too."""
 COLUMNS = 3
@@ -30,8 +33,9 @@ DPI = 150
 
 def group_of(one: Measured) -> str:
     """Return which of `GROUPS` a design belongs to."""
-    if one.design.kind in ("tile", "mxdot"):
-        return one.design.kind
+    kind = group_of_design(one.design)
+    if kind in ("tile", "mxdot", "packed", "weight-stationary"):
+        return kind
     if isinstance(one.design, SerialDesign):
         return GROUPS[-1][0]
     return "floating accumulator" if one.design.is_floating else "mac, dot, array"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from costmodel.expected import group_of
 from hw.target import ASIC, names
 from sweeps.calibrate import DATA, EXACT_KINDS, LEAST_LUT, RESOURCES, Measured, errors, held_out
 
@@ -24,15 +25,17 @@ def judged() -> list[str]:
 def groups(measured: Sequence[Measured]) -> dict[str, list[Measured]]:
     """Return the held-out designs of `LEAST_LUT` LUTs and more: all, the core kinds, each kind.
 
-    Those with a floating accumulator, and those with pipeline stages, are groups besides.
+    Those with a floating accumulator, those with pipeline stages, and those without primitives on
+    targets that have them, are groups besides.
     """
     large = [one for one in measured if one.numbers["lut"] >= LEAST_LUT]
     found = {ALL: large, CORE: [one for one in large if one.design.kind in EXACT_KINDS]}
-    for kind in sorted({one.design.kind for one in large}):
-        found[kind] = [one for one in large if one.design.kind == kind]
+    for kind in sorted({group_of(one.design) for one in large}):
+        found[kind] = [one for one in large if group_of(one.design) == kind]
     for name, members in (
         ("floating", [one for one in large if one.design.is_floating]),
         ("pipelined", [one for one in large if one.design.pipeline]),
+        ("portable", [one for one in large if one.target.is_portable]),
     ):
         if members:
             found[name] = members

@@ -1,4 +1,4 @@
-"""costmodel: error on whole designs that nothing was fitted on, drawn by a seed."""
+"""costmodel: error on whole designs that nothing was fitted on, drawn by two seeds."""
 
 import csv
 
@@ -6,11 +6,11 @@ import pytest
 import yaml
 
 from costmodel.expected import expected
-from hw.design import SerialDesign
+from hw.design import SerialDesign, WeightStationaryArray
 from hw.plan import structures
 from hw.target import load
-from sweeps.calibrate import DATA, EXACT_KINDS, SEED, errors, held_out, measure
-from sweeps.heldout import Drawn, distribution, draw
+from sweeps.calibrate import DATA, EXACT_KINDS, errors, held_out, measure
+from sweeps.heldout import BITMOD, SEEDS, VERSION, Drawn, distribution, draw
 from sweeps.primitives import PARTS, measure_primitives
 from sweeps.residuals import expected_yaml, groups, judged, rank_correlation
 
@@ -18,21 +18,21 @@ TARGETS = ("xcup", "xc7", "ecp5", "ice40", "gowin")
 MEAN, PERCENTILE_95 = 3.0, 8.0
 WORST = 20.0
 WORST_CORE = 12.0
-LEAST_RANK = 0.999
-LEAST_CARRY = {"xcup": 0.995, "ecp5": 0.95, "ice40": 0.98}
-"""All but a dot product of bits on UltraScale+, BitMoD's elements with int8 (by one or two) and a
-sequential floating sum on ECP5, and a dot product of binary planes on iCE40."""
-LEAST_FF = {"ecp5": 0.97, "ice40": 0.98, "gowin": 0.94}
-"""All but a few pipelines, of whose registers Yosys leaves out one to four, and dot products of
-planes with a binary operand."""
+LEAST_RANK = {"xc7": 0.998}
+"""0.999, but on xc7, where three BitMoD tiles of int8 are 16 % off."""
+BITMOD_CARRY = 2
+"""Carry cells by which an element of BitMoD may be off."""
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_designs_are_those_of_the_seed(target):
+def test_the_designs_are_those_of_the_seeds(target):
     known = held_out(target)
-    drawn = draw(load(target), SEED)
-    assert len(known) == len(drawn) == distribution()["count"][target]
-    for one, expected_one in zip(known, drawn, strict=True):
+    counts = {version: distribution(version)["count"][target] for version in SEEDS}
+    assert len(known) == sum(counts.values())
+    first = known[: counts[min(counts)]]
+    assert len({(one.design.slug, one.target.label) for one in first}) == len(first)
+    drawn = draw(load(target), SEEDS[VERSION])
+    for one, expected_one in zip(known[-counts[VERSION] :], drawn, strict=True):
         assert (one.asked, one.target) == (expected_one.asked, expected_one.target)
         if one.asked != "auto" or isinstance(one.design, SerialDesign):
             assert one.design == expected_one.design
@@ -57,24 +57,31 @@ def test_error_of_luts_and_sites(target, resource):
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_order_of_designs(target):
-    assert rank_correlation(groups(held_out(target))["all"]) >= LEAST_RANK
+    assert rank_correlation(groups(held_out(target))["all"]) >= LEAST_RANK.get(target, 0.999)
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("resource", ["ff", "dsp", "bram"])
 def test_registers_and_blocks_are_exact(target, resource):
-    least = LEAST_FF.get(target, 1) if resource == "ff" else 1
-    assert errors(held_out(target), resource, least_lut=0).exact >= least
+    assert errors(held_out(target), resource, least_lut=0).exact == 1
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_carry_is_exact(target):
-    assert errors(held_out(target), "carry", least_lut=0).exact >= LEAST_CARRY.get(target, 1)
+    known = held_out(target)
+    others = [one for one in known if one.design.kind not in BITMOD]
+    assert errors(others, "carry", least_lut=0).exact == 1
+    for one in known:
+        assert abs(one.estimate().carry - one.numbers["carry"]) <= BITMOD_CARRY
 
 
 def test_all_that_can_be_generated_is_judged():
     judged = [one.design for target in TARGETS for one in held_out(target)]
     assert {design.kind for design in judged} >= set(distribution()["kinds"])
+    assert sum(isinstance(design, WeightStationaryArray) for design in judged) >= 15
+    assert sum(design.structure == "packed" for design in judged) >= 25
+    assert sum(design.kind == "array" and design.pipeline > 0 for design in judged) >= 5
+    assert sum(one.target.is_portable for target in TARGETS for one in held_out(target)) >= 60
     assert sum(design.pipeline > 0 for design in judged) >= 60
     signs = [d for d in judged if {"binary", "ternary"} & {d.weight.name, d.activation.name}]
     assert len(signs) >= 40

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from hw.accumulators import AccumulatorKind
-from hw.design import SerialDesign
+from hw.design import SerialDesign, WeightStationaryArray
 from hw.formats import FixedFormat
 from hw.plan import plan
 from hw.target import load
-from sweeps.heldout import FILES, VERSION, distribution, draw, settled, work
+from sweeps.heldout import FILES, SEEDS, VERSION, distribution, draw, settled, work
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ def test_the_distribution_is_spanned(drawn):
     plain = [one for one in drawn if not isinstance(one.design, SerialDesign)]
     assert {one.design.accumulator.kind for one in plain} == set(AccumulatorKind)
     assert 10 < sum(one.design.pipeline > 0 for one in plain) < 60
+    assert any(isinstance(one.design, WeightStationaryArray) for one in plain)
     assert {"binary", "ternary"} <= {one.design.weight.name for one in plain}
     structures = {one.design.structure for one in drawn}
     assert {"rows", "merged", "table", "behavioural", "packed", "compressor"} <= structures
@@ -65,10 +66,11 @@ def test_earlier_versions_stay():
 
 
 def test_counts_are_those_asked_for():
-    count = distribution()["count"]
-    assert min(count[name] for name in ("xcup", "ecp5")) >= 200
-    assert min(count.values()) >= 60
-    assert set(count) == {"xcup", "xc7", "ecp5", "ice40", "gowin"}
+    counts = [distribution(version)["count"] for version in SEEDS]
+    assert all(set(count) == {"xcup", "xc7", "ecp5", "ice40", "gowin"} for count in counts)
+    whole = {name: sum(count[name] for count in counts) for name in counts[0]}
+    assert min(whole[name] for name in ("xcup", "ecp5")) >= 200
+    assert min(whole.values()) >= 60
 
 
 def test_a_structure_that_cannot_be_built_is_refused(drawn):
