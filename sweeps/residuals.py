@@ -60,7 +60,9 @@ def rows_of(target: str) -> list[dict[str, Any]]:
 
 
 def rank_correlation(measured: Sequence[Measured], resource: str = "lut") -> float:
-    """Return Spearman's rank correlation of estimates and measurements."""
+    """Return Spearman's rank correlation of estimates and measurements; NaN of a single one."""
+    if len(measured) < 2:
+        return float("nan")
     estimated = [getattr(one.estimate(), resource) for one in measured]
     found = [one.numbers[resource] for one in measured]
     return float(np.corrcoef(_ranks(estimated), _ranks(found))[0, 1])
