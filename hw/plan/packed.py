@@ -30,7 +30,7 @@ from hw.plan.packed_block import (
     PackedOperand,
     check_links,
     entries,
-    longest,
+    most_sums,
     upper_entries,
 )
 
@@ -112,20 +112,14 @@ class Packing:
             return Bounds(-1 << (bits - 1), (1 << (bits - 1)) - 1)
         return Bounds(0, (1 << (bits - highest)) - 1)
 
-    def holds(self, links: int) -> bool:
-        """Tell whether no field can overflow when so many blocks are chained."""
-        for offset in (self.step * field for field in range(self.products)):
-            field, room = self.field(links, offset), self.room(offset)
-            if field.low < room.low or field.high > room.high:
-                return False
-        return True
-
     @property
     def most_links(self) -> int:
         """Blocks that may be chained, at most; 0 if not even one product fits."""
-        if not self.block.adds:
-            return int(self.holds(1))
-        return longest(self.holds, 1 << self.block.sum)
+        found = []
+        for offset in (self.step * field for field in range(self.products)):
+            room, borrow = self.room(offset), self.field(0, offset).low
+            found.append(most_sums(Bounds(room.low - borrow, room.high), self.bounds))
+        return min(found) if self.block.adds else min(*found, 1)
 
     def check(self, links: int) -> None:
         """Refuse a chain longer than the guard bits allow.

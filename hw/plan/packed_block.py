@@ -11,8 +11,8 @@ SB_MAC16 as two products of 8 × 8 bits needs no guard bits: its halves add up n
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 from hw.formats import FixedFormat, Format
@@ -107,7 +107,7 @@ class PackedOperand:
     @property
     def values(self) -> Bounds:
         """Range of a value."""
-        return Bounds(self.format.minimum_integer, self.format.maximum_integer)
+        return _values(self.format)
 
     @property
     def bounds(self) -> Bounds:
@@ -156,6 +156,11 @@ class PackedOperand:
         """Range of a value above another in its word, the borrow taken off."""
         low, high = self.values.low, self.values.high
         return Bounds(low - 1, high) if low < 0 else self.values
+
+
+@cache
+def _values(format: Format) -> Bounds:
+    return Bounds(format.minimum_integer, format.maximum_integer)
 
 
 def entries(operand: PackedOperand) -> tuple[int, ...]:
@@ -255,10 +260,9 @@ def check_links(packing: Packed, most: int, links: int) -> None:
         )
 
 
-def longest(holds: Callable[[int], bool], reach: int) -> int:
-    """Return the most links, less than twice `reach` (a power of two), that a packing holds."""
-    links = 0
-    while reach:
-        links += reach if holds(links + reach) else 0
-        reach >>= 1
-    return links
+def most_sums(room: Bounds, each: Bounds) -> int:
+    """Return how many values of a range, not only 0, a room holds whatever they are."""
+    ends = ((room.low, each.low),) if each.low < 0 else ()
+    if each.high > 0:
+        ends += ((room.high, each.high),)
+    return max(0, min(space // end for space, end in ends))

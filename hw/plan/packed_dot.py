@@ -37,7 +37,7 @@ from hw.plan.packed_block import (
     PackedChain,
     PackedOperand,
     check_links,
-    longest,
+    most_sums,
 )
 from hw.plan.signs import pair_sums
 from hw.plan.sums import Sign, Word, plan_sums
@@ -109,28 +109,19 @@ class DotPacking:
         weight *= links * (not self.block.halves)
         return Bounds(weight * self.bounds.low, weight * self.bounds.high)
 
-    def holds(self, links: int) -> bool:
-        """Tell whether so many blocks may be chained."""
-        low, high = -1 << (self.step - 1), (1 << (self.step - 1)) - 1
-        if not self.bounds.signed and (self.block.halves or self.products > 1):
-            low, high = 0, (1 << self.step) - 1
-        field, below = self.field(links), self.below(links)
-        rest = self.fields[0]
-        room = Bounds(0, (1 << rest) - 1)
-        if self.borrows:
-            room = Bounds(-1 << (rest - 1), (1 << (rest - 1)) - 1)
-        return (
-            low <= field.low
-            and field.high <= high
-            and (self.block.halves or (room.low <= below.low and below.high <= room.high))
-        )
-
     @property
     def most_links(self) -> int:
         """Blocks that may be chained, at most; 0 if not even one holds its products."""
-        if not (self.block.adds or self.block.chains):
-            return int(self.holds(1))
-        return longest(self.holds, 1 << self.block.sum)
+        low, high = -1 << (self.step - 1), (1 << (self.step - 1)) - 1
+        if not self.bounds.signed and (self.block.halves or self.products > 1):
+            low, high = 0, (1 << self.step) - 1
+        one = Bounds(self.field(1).low + self.borrows, self.field(1).high)
+        most = most_sums(Bounds(low + self.borrows, high), one)
+        if self.fields[0]:
+            rest = self.fields[0] - self.borrows
+            room = Bounds(-1 << rest if self.borrows else 0, (1 << rest) - 1)
+            most = min(most, most_sums(room, self.below(1)))
+        return most if self.block.adds or self.block.chains else min(most, 1)
 
 
 @cache
@@ -168,6 +159,7 @@ def _widest(
             return
 
 
+@cache
 def best_dot_packing(
     weight: Format, activation: Format, lanes: int, blocks: tuple[Block, ...]
 ) -> DotPacking | None:
