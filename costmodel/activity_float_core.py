@@ -26,8 +26,8 @@ from costmodel.activity_rows import summed
 from costmodel.activity_sums import lane_sums, tree_sums
 from costmodel.coefficients import Coefficients
 from hw.design import SCALE_BIAS, Design
-from hw.formats import Format
-from hw.plan import FloatAccumulatePlan, FloatLanePlan, OperandPlan, SumTree
+from hw.formats import Format, MinifloatFormat
+from hw.plan import FloatLanePlan, OperandPlan, SumTree
 from hw.plan.float_core import FloatCorePlan
 from hw.target import Target
 
@@ -48,10 +48,11 @@ def float_toggles(
         bits = core.scale.bits
         left, right = (extended(planes_of(side, bits), bits + 1, False) for side in given.scales)
         exponent = summed(tally, "scales", left, right, 0, known)
-    lsb = design.product_lsb_exponent - format.lsb_exponent
-    values = _values(design.weight, design.activation, given) * 2.0**lsb
     minus = _all_negative(core, given) if core.accumulate.negative_zero else 0
-    codes = states(core.accumulate, values, given)
+    lsb = design.product_lsb_exponent - format.lsb_exponent
+    codes = _codes(
+        design.weight, design.activation, lsb, format, core.accumulate.negative_zero, given
+    )
     step = FloatStep(addend.bits, addend.pending or 0, exponent, codes, minus)
     return tally, FloatSum(tally, core.accumulate, known).run(step, given)
 
@@ -119,22 +120,34 @@ def _values(weight: Format, activation: Format, given: Statistics) -> NDArray[np
     return sums
 
 
+@lru_cache(maxsize=64)
+def _codes(
+    weight: Format,
+    activation: Format,
+    lsb: int,
+    format: MinifloatFormat,
+    negative_zero: bool,
+    given: Statistics,
+) -> NDArray[np.int64]:
+    """Return the `states` of sums of products, of every structure and target."""
+    return states(format, negative_zero, _values(weight, activation, given) * 2.0**lsb, given)
+
+
 def states(
-    plan: FloatAccumulatePlan, values: NDArray[np.float64], given: Statistics
+    format: MinifloatFormat, negative_zero: bool, values: NDArray[np.float64], given: Statistics
 ) -> NDArray[np.int64]:
     """Return the code of the running sum before every step, shape (streams, steps).
 
     Parameters
     ----------
-    plan
-        The accumulator.
+    format, negative_zero
+        The accumulator's, and whether it tells −0.
     values
         What each step adds, in units of its least subnormal, shape (streams, steps).
     given
         When sums end.
 
     """
-    format = plan.format
     fraction = format.fraction_bits
     top = format.maximum_code + format.has_infinity
     greatest = float(format.maximum_integer)
@@ -149,7 +162,7 @@ def states(
         code = (last.astype(np.int64) << fraction) + significand
         over = code > format.maximum_code
         ended = given.last[:, t]
-        own = np.signbit(total) & ((total != 0) | plan.negative_zero)
+        own = np.signbit(total) & ((total != 0) | negative_zero)
         negative = np.where(stuck, negative, own)
         code = np.where(over | stuck, top, code)
         stuck = (stuck | over) & ~ended & format.has_infinity

@@ -39,9 +39,9 @@ from costmodel.merged_window import (
     merged_window_product,
     running_maximum,
 )
+from costmodel.once import ONCE_FORMULAS
 from costmodel.packed import pack, packed_chain
 from costmodel.products import lane_product
-from costmodel.once import ONCE_FORMULAS
 from costmodel.rows import adder, sum_row
 from costmodel.stationary import stationary_shell
 from costmodel.user import corrected
@@ -57,10 +57,10 @@ from hw.plan import (
     FlagTree,
     FloatAccumulatePlan,
     FloatLanePlan,
-    LanePlan,
-    MaximumPlan,
     FloatRegisterPlan,
     FloatStepPlan,
+    LanePlan,
+    MaximumPlan,
     MergedAccumulatePlan,
     MergedLanePlan,
     MergedRow,
@@ -116,14 +116,14 @@ FORMULAS: Formulas = {
     WindowAccumulatePlan: (("window accumulator", window_accumulate),),
     FloatLanePlan: (("unpack", float_lane), ("product", lane_product)),
     FloatAccumulatePlan: (("floating accumulator", float_accumulate),),
+    FloatStepPlan: (("floating accumulator", float_step),),
+    FloatRegisterPlan: (("floating accumulator", float_registers),),
     ScalePlan: (("scales", scale_sum),),
     StationaryShell: (("array shell", stationary_shell),),
     PackedOperand: (("pack", pack),),
     PackedChain: (("DSP chain", packed_chain),),
-    **BIT_HEAP_FORMULAS,
-    FloatStepPlan: (("floating accumulator", float_step),),
     **BINNED_FORMULAS,
-    FloatRegisterPlan: (("floating accumulator", float_registers),),
+    **BIT_HEAP_FORMULAS,
     **ONCE_FORMULAS,
 }
 """The formulas of each type of part, with the names they have in a breakdown; see `formulas_of`."""

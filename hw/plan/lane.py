@@ -13,9 +13,9 @@ from hw.plan.khot import STRUCTURE as KHOT
 from hw.plan.khot import why_no_shifts
 from hw.plan.merged import can_merge
 from hw.plan.merged_window import can_merge_window
+from hw.plan.once import REFUSED, exact_design
 from hw.plan.operand import OperandPlan, gated_apart
 from hw.plan.packed_tile import can_pack
-from hw.plan.once import REFUSED, exact_design
 from hw.plan.product import Bounds, ProductPlan, plan_product, table_product
 from hw.plan.selection import SignSelection
 from hw.plan.shift import ShiftPlan, plan_shift
@@ -92,19 +92,16 @@ def structures(design: Design, target: Target | None = None) -> tuple[str, ...]:
     Without a target, those that every target can build: "merged" needs LUTs of six inputs, "packed"
     blocks that `hw.plan.packed` knows.
     """
-    shifts = (KHOT,) if target is not None and not why_no_shifts(design, target) else ()
-    if without_hardware(design.weight):
-        return shifts
-    if design.is_binned:
-        return BINNED
-    weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
-    known = ["behavioural", "rows"]
     if design.accumulator.is_once:
         kept = structures(exact_design(design.with_structure("auto")), target)
         return tuple(structure for structure in kept if structure not in REFUSED)
+    if design.is_binned:
+        return BINNED
     shifts = (KHOT,) if target is not None and not why_no_shifts(design, target) else ()
     if without_hardware(design.weight):
         return shifts
+    weight, activation = OperandPlan(design.weight), OperandPlan(design.activation)
+    known = ["behavioural", "rows"]
     if not design.is_window:
         if weight.is_signs and activation.is_signs:
             known = []

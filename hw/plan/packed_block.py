@@ -262,7 +262,7 @@ def check_links(packing: Packed, most: int, links: int) -> None:
 
 def most_sums(room: Bounds, each: Bounds) -> int:
     """Return how many values of a range, not only 0, a room holds whatever they are."""
-    ends = ((room.low, each.low),) if each.low < 0 else ()
+    ends = [(room.low, each.low)] if each.low < 0 else []
     if each.high > 0:
-        ends += ((room.high, each.high),)
+        ends.append((room.high, each.high))
     return max(0, min(space // end for space, end in ends))
