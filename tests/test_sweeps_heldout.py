@@ -37,7 +37,8 @@ def test_the_distribution_is_spanned(drawn):
     kinds = Counter(one.design.kind for one in drawn)
     assert set(kinds) >= set(distribution()["kinds"]) - {"bitmod", "bitmodtile"}  # one in a hundred
     plain = [one for one in drawn if not isinstance(one.design, SerialDesign)]
-    assert {one.design.accumulator.kind for one in plain} == set(AccumulatorKind)
+    kinds_of_sums = {one.design.accumulator.kind for one in plain}
+    assert kinds_of_sums == set(AccumulatorKind) - {AccumulatorKind.BINNED}  # younger than the file
     assert 10 < sum(one.design.pipeline > 0 for one in plain) < 60
     assert any(isinstance(one.design, WeightStationaryArray) for one in plain)
     assert {"binary", "ternary"} <= {one.design.weight.name for one in plain}

@@ -26,7 +26,7 @@ def test_a_figure_of_all_targets(tmp_path: Path):
 
 
 def test_groups_are_told_apart():
-    assert len({colour for _, colour, _ in GROUPS}) == len({m for *_, m in GROUPS}) == 5
+    assert len({colour for _, colour, _ in GROUPS}) == len({m for *_, m in GROUPS}) == 7
     known = {group for group, *_ in GROUPS}
     assert {group_of(one) for one in residual_figure.held_out("xcup")} <= known
 
