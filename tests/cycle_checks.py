@@ -2,24 +2,15 @@
 
 import re
 from dataclasses import replace
-from functools import cache
 
 import pytest
+from sim_designs import case_of as case
 
 from costmodel import estimate
-from hw.rtl import emit
 from hw.synthesis import synthesize
 from hw.target import load
 from sim import cycle_bulk
-from sim.harness import Case
 from sim.runner import simulate
-
-
-@cache
-def case(what, target="xcup"):
-    """Return a design of one cycle's latency as emitted, once per target."""
-    emitted = emit(what, load(target))
-    return Case(what, emitted.verilog, emitted.top, 1)
 
 
 def mutant(right, pattern, replacement):

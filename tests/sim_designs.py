@@ -14,8 +14,8 @@ def design(kind: str, weight: str, activation: str | None = None, **settings: ob
 
 
 @cache
-def case_of(what: Design) -> Case:
-    emitted = emit(what, load("xcup"))
+def case_of(what: Design, target: str = "xcup") -> Case:
+    emitted = emit(what, load(target))
     return Case(what, emitted.verilog, emitted.top, emitted.record["latency_cycles"])
 
 

@@ -3,11 +3,11 @@
 import random
 import re
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 import pytest
 from heaps import evaluate
+from sim_designs import case_of as case
 
 from costmodel import estimate
 from hw.design import from_record
@@ -15,13 +15,11 @@ from hw.formats import parse
 from hw.plan import plan, structures
 from hw.plan.baugh_wooley import STRUCTURE, BitProducts, least_sites
 from hw.plan.bit_heap import BitHeapPlan
-from hw.rtl import emit
 from hw.synthesis import synthesize
 from hw.target import load
 from sim import bulk
 from sim.bulk import Bulk
 from sim.golden import run_steps
-from sim.harness import Case
 from sim.runner import simulate
 from sim.vectors import Steps
 from sweeps.autotune import resolve
@@ -33,12 +31,6 @@ MODES = (0, 4, 6)
 def design(kind, weight, activation=None, **settings):
     record = {"kind": kind, "weight": weight, "activation": activation, "structure": STRUCTURE}
     return from_record(record | settings)
-
-
-@cache
-def case(what, target="xcup"):
-    emitted = emit(what, load(target))
-    return Case(what, emitted.verilog, emitted.top, emitted.record["latency_cycles"])
 
 
 def worth(heap, words_in):

@@ -4,7 +4,8 @@ import random
 
 import numpy as np
 import pytest
-from cycle_checks import case, check_caught, check_cocotb, check_cost, check_hardware, mutant
+from cycle_checks import check_caught, check_cocotb, check_cost, check_hardware, mutant
+from sim_designs import case_of as case
 
 from costmodel import estimate
 from hw.design import from_record

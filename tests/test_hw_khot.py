@@ -2,12 +2,12 @@
 
 import random
 import re
-from functools import cache
 from itertools import product
 
 import numpy as np
 import pytest
 from heaps import evaluate
+from sim_designs import case_of as case
 
 from costmodel import estimate
 from hw.design import adds_shifts, from_record
@@ -17,13 +17,11 @@ from hw.plan.bit_heap import BitHeapPlan
 from hw.plan.hot_digits import schemes
 from hw.plan.khot import STRUCTURE, ShiftedSum
 from hw.plan.recode import Recoder
-from hw.rtl import emit
 from hw.synthesis import synthesize
 from hw.target import load
 from sim import bulk
 from sim.bulk import Bulk
 from sim.golden import run_steps
-from sim.harness import Case
 from sim.runner import simulate
 from sim.vectors import Steps
 from sweeps.autotune import resolve
@@ -37,12 +35,6 @@ LONG = ["khot<8,4,1>", "khot<8,4,2>", "csd<8,4,2>", "floatsd8", "apot<5>", "uapo
 def design(kind, weight, activation="int8", **settings):
     record = {"kind": kind, "weight": weight, "activation": activation, "structure": STRUCTURE}
     return from_record(record | settings)
-
-
-@cache
-def case(what, target="xcup"):
-    emitted = emit(what, load(target))
-    return Case(what, emitted.verilog, emitted.top, emitted.record["latency_cycles"])
 
 
 def by_digits(name, code):

@@ -1,9 +1,8 @@
 """Sums kept exactly and fitted where they are shown: rounded to a minifloat, or clamped."""
 
-import re
-
 import numpy as np
 import pytest
+from bulk_checks import check_cocotb, check_golden, check_noticed
 from sim_designs import design
 
 from costmodel import estimate
@@ -12,10 +11,7 @@ from hw.plan import plan, structures
 from hw.rtl import emit
 from hw.synthesis import synthesize
 from hw.target import load
-from sim import bulk
 from sim.bulk import Bulk
-from sim.harness import Case
-from sim.runner import simulate
 from sweeps.autotune import resolve
 
 XCUP = load("xcup")
@@ -49,18 +45,13 @@ STEPS = 40_000
 
 @pytest.mark.parametrize("what", QUICK, ids=lambda d: d.slug)
 def test_hardware_is_the_golden_model(what):
-    verdict = bulk.check(emit(what, XCUP).verilog, what, STEPS)
-    assert verdict.first is None
-    assert verdict.passed
-    assert verdict.vectors >= STEPS
+    check_golden(what, STEPS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", [*QUICK, *SLOW], ids=lambda d: d.slug)
 def test_a_million_steps(what):
-    verdict = bulk.check(emit(what, XCUP).verilog, what, 1_000_000, seed=5)
-    assert verdict.passed
-    assert verdict.vectors >= 1_000_000
+    check_golden(what, 1_000_000, seed=5)
 
 
 @pytest.mark.slow
@@ -101,25 +92,13 @@ MUTANTS = [
     ("what", "name", "pattern", "replacement"), MUTANTS, ids=lambda v: str(v)[:18]
 )
 def test_wrong_hardware_is_noticed(what, name, pattern, replacement):
-    verilog, count = re.subn(pattern, replacement, emit(what, XCUP).verilog)
-    assert count, name
-    assert not bulk.check(verilog, what, STEPS).passed
-
-
-def run_in_cocotb(designs):
-    cases = []
-    for what in designs:
-        made = emit(what, XCUP)
-        cases.append(Case(what, made.verilog, made.top, made.record["latency_cycles"]))
-    verdicts = simulate(cases, vectors=2000)
-    assert [verdict.passed for verdict in verdicts] == [True] * len(designs)
-    assert all(verdict.vectors >= 1000 for verdict in verdicts)
+    check_noticed(what, pattern, replacement, STEPS)
 
 
 @pytest.mark.slow
 def test_designs_run_in_cocotb():
     exact = {"accumulator": "float:fp16:once:256", "structure": "rows"}
-    run_in_cocotb(
+    check_cocotb(
         [
             FP16,
             design("array", "e4m3fn", rows=2, columns=2, **exact),

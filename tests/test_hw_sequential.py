@@ -1,9 +1,8 @@
 """Floating accumulators that round after each of a step's products, in hardware."""
 
-import re
-
 import numpy as np
 import pytest
+from bulk_checks import check_cocotb, check_golden, check_noticed
 from sim_designs import design
 
 from costmodel import estimate
@@ -12,10 +11,7 @@ from hw.plan import plan, structures
 from hw.rtl import emit
 from hw.synthesis import synthesize
 from hw.target import load
-from sim import bulk
 from sim.bulk import Bulk
-from sim.harness import Case
-from sim.runner import simulate
 from sweeps.autotune import resolve
 
 XCUP = load("xcup")
@@ -42,18 +38,13 @@ STEPS = 30_000
 
 @pytest.mark.parametrize("what", QUICK, ids=lambda d: d.slug)
 def test_hardware_is_the_golden_model(what):
-    verdict = bulk.check(emit(what, XCUP).verilog, what, STEPS)
-    assert verdict.first is None
-    assert verdict.passed
-    assert verdict.vectors >= STEPS
+    check_golden(what, STEPS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", [*QUICK, *SLOW], ids=lambda d: d.slug)
 def test_many_steps(what):
-    verdict = bulk.check(emit(what, XCUP).verilog, what, 300_000, seed=5)
-    assert verdict.passed
-    assert verdict.vectors >= 300_000
+    check_golden(what, 300_000, seed=5)
 
 
 @pytest.mark.slow
@@ -82,26 +73,20 @@ MUTANTS = [
 @pytest.mark.parametrize(("name", "pattern", "replacement"), MUTANTS, ids=lambda v: v[:12])
 def test_wrong_hardware_is_noticed(name, pattern, replacement):
     (what,) = QUICK
-    verilog, count = re.subn(pattern, replacement, emit(what, XCUP).verilog)
-    assert count, name
-    assert not bulk.check(verilog, what, STEPS).passed
+    check_noticed(what, pattern, replacement, STEPS)
 
 
 @pytest.mark.slow
 def test_designs_run_in_cocotb():
     settings = {"accumulator": "float:fp16:sequential", "structure": "rows", "lanes": 2}
-    cases = []
-    for what in (
-        FP16,
-        design("dot", "e4m3fn", pipeline=2, **settings),
-        design("tile", "e2m1fn", rows=2, columns=2, **settings),
-        design("array", "int4", rows=2, columns=2, **settings),
-    ):
-        made = emit(what, XCUP)
-        cases.append(Case(what, made.verilog, made.top, made.record["latency_cycles"]))
-    verdicts = simulate(cases, vectors=2000)
-    assert [verdict.passed for verdict in verdicts] == [True] * len(cases)
-    assert all(verdict.vectors >= 1000 for verdict in verdicts)
+    check_cocotb(
+        [
+            FP16,
+            design("dot", "e4m3fn", pipeline=2, **settings),
+            design("tile", "e2m1fn", rows=2, columns=2, **settings),
+            design("array", "int4", rows=2, columns=2, **settings),
+        ]
+    )
 
 
 def check_estimate(what, target):
