@@ -18,6 +18,12 @@ from hw.rtl.library import Library, place
 HALVES = "sb_mac16_"
 """How the kind of a module of two products starts; the signs of both operands follow."""
 
+TIED = """.CLK(1'b0), .CE(1'b0),
+    .AHOLD(1'b0), .BHOLD(1'b0), .CHOLD(1'b0), .DHOLD(1'b0), .IRSTTOP(1'b0), .IRSTBOT(1'b0),
+    .ORSTTOP(1'b0), .ORSTBOT(1'b0), .OLOADTOP(1'b0), .OLOADBOT(1'b0), .ADDSUBTOP(1'b0),
+    .ADDSUBBOT(1'b0), .OHOLDTOP(1'b0), .OHOLDBOT(1'b0), .CI(1'b0), .ACCUMCI(1'b0),
+    .SIGNEXTIN(1'b0));"""
+"""Ports of an SB_MAC16 that nothing drives: no registers, no carry from below."""
 _MODEL = """
 module @name(A, B, O);
   input [15:0] A;
@@ -26,11 +32,7 @@ module @name(A, B, O);
 `ifdef SYNTHESIS
   SB_MAC16 #(.MODE_8x8(1'b1), .TOPOUTPUT_SELECT(2'b10), .BOTOUTPUT_SELECT(2'b10),
     .A_SIGNED(1'b@a), .B_SIGNED(1'b@b)) u (
-    .A(A), .B({B, B}), .C(16'h0), .D(16'h0), .O(O), .CLK(1'b0), .CE(1'b0),
-    .AHOLD(1'b0), .BHOLD(1'b0), .CHOLD(1'b0), .DHOLD(1'b0), .IRSTTOP(1'b0), .IRSTBOT(1'b0),
-    .ORSTTOP(1'b0), .ORSTBOT(1'b0), .OLOADTOP(1'b0), .OLOADBOT(1'b0), .ADDSUBTOP(1'b0),
-    .ADDSUBBOT(1'b0), .OHOLDTOP(1'b0), .OHOLDBOT(1'b0), .CI(1'b0), .ACCUMCI(1'b0),
-    .SIGNEXTIN(1'b0));
+    .A(A), .B({B, B}), .C(16'h0), .D(16'h0), .O(O), @tied
 `else
   wire signed [15:0] top = {{8{A[15] & 1'b@a}}, A[15:8]};
   wire signed [15:0] bottom = {{8{A[7] & 1'b@a}}, A[7:0]};
@@ -50,7 +52,13 @@ def kind_of(plan: PackedChain) -> str:
 def model(kind: str, name: str) -> str:
     """Return the Verilog of a block's module under a name."""
     signs = kind.removeprefix(HALVES)
-    return _MODEL.replace("@name", name).replace("@a", signs[0]).replace("@b", signs[1])
+    return signed_model(_MODEL, name, signs)
+
+
+def signed_model(text: str, name: str, signs: str) -> str:
+    """Return the Verilog of a module under a name, with the signs of its operands."""
+    text = text.replace("@name", name).replace("@tied", TIED)
+    return text.replace("@a", signs[0]).replace("@b", signs[1])
 
 
 class Multiplier(wiring.Component):

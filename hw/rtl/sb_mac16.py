@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.plan import PackedChain
 from hw.rtl.library import Library, place
+from hw.rtl.multiplier import signed_model
 
 PREFIX = "mac16_halves_"
 """How the kind of a module of halves starts; the signs of both operands follow."""
@@ -31,11 +32,7 @@ module @name(A, B, C, D, O);
     .TOPADDSUB_LOWERINPUT(2'b01), .BOTADDSUB_LOWERINPUT(2'b01),
     .TOPADDSUB_CARRYSELECT(2'b00), .BOTADDSUB_CARRYSELECT(2'b00),
     .A_SIGNED(1'b@a), .B_SIGNED(1'b@b)) u (
-    .A(A), .B(B), .C(C), .D(D), .O(O), .CLK(1'b0), .CE(1'b0),
-    .AHOLD(1'b0), .BHOLD(1'b0), .CHOLD(1'b0), .DHOLD(1'b0), .IRSTTOP(1'b0), .IRSTBOT(1'b0),
-    .ORSTTOP(1'b0), .ORSTBOT(1'b0), .OLOADTOP(1'b0), .OLOADBOT(1'b0), .ADDSUBTOP(1'b0),
-    .ADDSUBBOT(1'b0), .OHOLDTOP(1'b0), .OHOLDBOT(1'b0), .CI(1'b0), .ACCUMCI(1'b0),
-    .SIGNEXTIN(1'b0));
+    .A(A), .B(B), .C(C), .D(D), .O(O), @tied
 `else
   wire signed [15:0] a1 = {{8{A[15] & 1'b@a}}, A[15:8]};
   wire signed [15:0] a0 = {{8{A[7] & 1'b@a}}, A[7:0]};
@@ -56,7 +53,7 @@ def kind_of(plan: PackedChain) -> str:
 def model(kind: str, name: str) -> str:
     """Return the Verilog of a block's module under a name."""
     signs = kind.removeprefix(PREFIX)
-    return _MODEL.replace("@name", name).replace("@a", signs[0]).replace("@b", signs[1])
+    return signed_model(_MODEL, name, signs)
 
 
 class MultiplyAdd(wiring.Component):
