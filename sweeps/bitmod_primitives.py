@@ -46,7 +46,8 @@ from hw.rtl.bitmod_terms import Sequencer, SpecialValues, TermGenerator
 from hw.rtl.sums import sum_row_name
 from hw.target import Target, load
 from sweeps.calibrate import DATA, to_csv
-from sweeps.primitives import COLUMNS, RUN, measure_inside
+from sweeps.module_sizes import RUN, measure_inside
+from sweeps.primitives import COLUMNS
 
 Offered = tuple[wiring.Component, bool, Mapping[str, Named]]
 """A component, whether it is clocked, and the names of it ("") and of the modules inside."""

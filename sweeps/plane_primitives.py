@@ -17,7 +17,7 @@ from hw.design.bitplane import MAXIMUM_OPERAND_BITS
 from hw.plan.bitplane import Sequencer
 from hw.rtl.bitplane import PlaneSequencer
 from hw.target import load
-from sweeps.primitives import measure_parts
+from sweeps.module_sizes import measure_parts
 
 COLUMNS = ("target", "key", "lut", "sites", "carry")
 

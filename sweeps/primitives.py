@@ -8,15 +8,11 @@ told by `PARTS`.
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
-from amaranth.back import rtlil
-from amaranth.hdl import Module
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from costmodel.lanes import classifier_key
 from costmodel.measured import product_key
@@ -42,21 +38,19 @@ from hw.plan.lane import plan_lane
 from hw.plan.product import plan_product
 from hw.rtl.accumulate import Fits
 from hw.rtl.lane import Lane
-from hw.rtl.library import Library, place
 from hw.rtl.operand import Classifier, Magnitude
 from hw.rtl.product import BoothRowAdder, Multiplier, ProductTable
 from hw.rtl.shift import ExponentSum
 from hw.rtl.tree import Adder
 from hw.rtl.window import Distance, LargerExponent, Nonzero
-from hw.synthesis import synthesize
 from hw.target import Target
-from hw.yosys import clean_verilog
 from sweeps.float_primitives import (
     dropped_bits,
     float_classifiers,
     float_results,
     leading_digits,
 )
+from sweeps.module_sizes import RUN, measure_parts
 from sweeps.shell_primitives import array_controls, flag_gates
 
 COLUMNS = ("part", "key", "lut", "sites", "carry")
@@ -72,8 +66,6 @@ NARROW_ROW = 4
 TABLE_TARGETS = ("ice40",)
 FLAGS_SEED = 11
 FLAGGED_LANES = 60
-RUN = 60
-"""Modules in one synthesis."""
 
 Found = Iterator[tuple[str, wiring.Component, bool]]
 
@@ -300,82 +292,6 @@ def measure_primitives(target: Target, parts: tuple[str, ...] = ()) -> list[dict
                 numbers["sites"] -= count["lutram"]  # shift registers have a formula
                 rows.append({"part": part, "key": key, **numbers})
     return rows
-
-
-class _Collected(Library):
-    """A library that keeps apart what is inside each of the measured modules."""
-
-    def convert(self, top: wiring.Component, name: str) -> str:
-        """Return the RTLIL of a component and of every module it instantiates."""
-        texts = [rtlil.convert(top, name=name, platform=self, emit_src=False)]
-        done: set[str] = set()
-        while pending := [module for module in self._components if module not in done]:
-            for module in pending:
-                self.prefix = f"{module.partition('_in_')[0]}_in_"
-                component = self._components[module]
-                texts.append(rtlil.convert(component, name=module, platform=self, emit_src=False))
-                done.add(module)
-        return "\n".join(texts)
-
-
-class _Bench(wiring.Component):
-    """All modules side by side, their ports in one word in and one word out."""
-
-    def __init__(self, parts: list[tuple[wiring.Component, bool]]) -> None:
-        self.parts = parts
-        widths = {In: 0, Out: 0}
-        for component, _ in parts:
-            for name, member in component.signature.members.items():
-                widths[member.flow] += len(getattr(component, name))
-        super().__init__({"inputs": In(widths[In]), "outputs": Out(widths[Out])})
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        taken = {In: 0, Out: 0}
-        for number, (component, clocked) in enumerate(self.parts):
-            place(m, platform, f"part{number}", component, clocked=clocked)
-            for name, member in component.signature.members.items():
-                port = getattr(component, name)
-                start = taken[member.flow]
-                taken[member.flow] += len(port)
-                if member.flow is Out:
-                    m.d.comb += self.outputs[start : start + len(port)].eq(port)
-                else:
-                    m.d.comb += port.eq(self.inputs[start : start + len(port)])
-        return m
-
-
-def measure_parts(
-    parts: list[tuple[wiring.Component, bool]], target: Target
-) -> list[Mapping[str, int]]:
-    """Return the counts of modules without what they instantiate, all from one synthesis."""
-    return [found[""] for found in measure_inside(parts, target)]
-
-
-_MODULE = re.compile(r"^module (\w+)(.*?)^endmodule", re.MULTILINE | re.DOTALL)
-_INSTANCE = re.compile(r"^  (\w+) (?:the_)?(\w+?)(?:__\w+)? \(", re.MULTILINE)
-
-
-def measure_inside(
-    parts: list[tuple[wiring.Component, bool]], target: Target
-) -> list[dict[str, Mapping[str, int]]]:
-    """Return the counts of modules and of those they place, by name; "" is the rest of a module.
-
-    All come from one synthesis.
-    """
-    library = _Collected()
-    text = library.convert(_Bench(parts), "bench")
-    verilog = clean_verilog(text, "bench", kept=library.names.__contains__)
-    measured = synthesize(verilog, "bench", target).by_module
-    inside = {
-        module: {name: kind for kind, name in _INSTANCE.findall(body) if kind in measured}
-        for module, body in _MODULE.findall(verilog)
-    }
-    kinds = [inside["bench"][f"part{number}"] for number in range(len(parts))]
-    return [
-        {"": measured[kind], **{name: measured[one] for name, one in inside[kind].items()}}
-        for kind in kinds
-    ]
 
 
 def _bounds(bits: int, signed: bool) -> Bounds:

@@ -18,7 +18,7 @@ from hw.rtl.xilinx import models
 from hw.synthesis import Measurement, synthesize
 from hw.target import load
 from hw.yosys import clean_verilog
-from sweeps.primitives import measure_parts
+from sweeps.module_sizes import measure_parts
 
 INT8 = parse_element("int8")
 PEER_LUT = 547

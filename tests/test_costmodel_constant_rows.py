@@ -9,7 +9,7 @@ from costmodel.constant_rows import ConstantRow, constant_row
 from hw.rtl.alignment import Reference
 from hw.rtl.rounding import FieldRow
 from hw.target import load
-from sweeps.primitives import measure_parts
+from sweeps.module_sizes import measure_parts
 
 TARGETS = ("xcup", "ecp5", "ice40", "gowin")
 SUMS = ((2, 153, 9), (2, 141, 9), (3, 28, 7), (4, 131, 9), (5, 126, 9), (9, -104, 10), (5, 96, 9))
