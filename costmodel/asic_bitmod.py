@@ -64,6 +64,9 @@ def _modules(part: object) -> Iterator[Module]:
         case TileColumnPlan():
             yield _column(part)
             yield _scale_row(part.bits)
+        case SpecialBankPlan():
+            yield _named("special_bank", SHARED, str(part.columns), (part.columns, 1), part.ff)
+            yield from [_named("special_select", SHARED, "", (1,))] * part.columns
         case OutputStepPlan():
             yield from _step(part)
         case OutputMark():  # in the top module
@@ -132,8 +135,6 @@ def _shared(part: object) -> Module:
             features = (part.step_bits, part.group_bits, sum(odd), len(part.datatypes), 1)
             key = f"{part.steps}_{part.groups}_{'+'.join(part.datatypes)}"
             return _named("sequencer", SHARED, key, features, part.ff)
-        case SpecialBankPlan():
-            return _named("special_bank", SHARED, str(part.columns), (part.columns, 1), part.ff)
         case TileControlPlan():
             size = (part.row_bits, part.rows & part.rows - 1 > 0, 1)
             return _named("tile_control", SHARED, str(part.rows), size, part.ff)

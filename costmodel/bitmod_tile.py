@@ -22,7 +22,7 @@ SIDES = (1, 2, 3, 4, 8, 16)
 """Rows and columns that are measured."""
 BEYOND = SIDES.index(8), SIDES.index(16)
 """The line on which those beyond are."""
-COLUMN_BITS = (4, 8)
+COLUMN_BITS = (24, 40)
 """Widths of the sums and of the outputs of a measured column."""
 
 
