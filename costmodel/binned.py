@@ -13,10 +13,26 @@ from costmodel.shift import levels_cost
 from hw.plan.binned import BinBankPlan, BinRow, BinShiftPlan
 
 
+GROUPS = {"xilinx": (4, 1), "ecp5": (4, 4), "ice40": (4, 2), "gowin": (8, 16)}
+"""Words that are chosen from at once where there are more than four, and the LUTs of a bit."""
+
+
 @cache
 def bin_shift(plan: BinShiftPlan, target: Coefficients) -> Cost:
     """Return the cost of moving a product within its bin."""
     return levels_cost(plan.levels, plan.bits, plan.signed, 0, target)
+
+
+def choice_luts(words: int, target: Coefficients) -> int:
+    """Return the LUTs of a bit chosen among words: exact up to four, else by groups of words."""
+    group, each = GROUPS[target.family]
+    if words <= 4:
+        return function_luts(words + (words - 1).bit_length(), target.lut_inputs)
+    if words <= group:
+        return each
+    full, rest = divmod(words, group)
+    last = choice_luts(rest, target) if rest else 0
+    return full * each + last + choice_luts(full + (rest > 0), target)
 
 
 @cache
@@ -36,8 +52,7 @@ def bin_bank(plan: BinBankPlan, target: Coefficients) -> Cost:
     )
     row = Row(bits, negate)
     added = row_cost(row, target) if is_chain(bins.bits, target) else luts(narrow_luts(row, target))
-    ways = bins.count + (bins.count - 1).bit_length() if bins.count > 1 else 0
-    count: float = bins.bits * function_luts(ways, target.lut_inputs) if ways else 0
+    count: float = bins.bits * choice_luts(bins.count, target)
     count += control_luts(plan.flags, False, target)
     count += bins.count * 2 * function_luts(plan.index_bits + 1, target.lut_inputs)
     return added + luts(count, ff=plan.ff)
