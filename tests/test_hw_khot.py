@@ -14,9 +14,12 @@ from hw.design import adds_shifts, from_record
 from hw.formats import parse
 from hw.plan import plan, structures
 from hw.plan.bit_heap import BitHeapPlan
+from hw.plan.cells import Lut
 from hw.plan.hot_digits import schemes
 from hw.plan.khot import STRUCTURE, ShiftedSum
+from hw.plan.packing import mated
 from hw.plan.recode import Recoder
+from hw.rtl import emit
 from hw.synthesis import synthesize
 from hw.target import load
 from sim import bulk
@@ -301,3 +304,10 @@ def test_wrong_hardware_is_caught(target, pattern, replacement):
     wrong, count = re.subn(pattern, replacement, case(what, target).verilog)
     assert count == 1
     assert Bulk(wrong, what).check(exhaustive(what)[0])[0] > 0
+
+
+def test_a_net_that_is_read_twice_counts_once_among_those_that_share_a_lut():
+    """Six nets of two functions, of which one reads a net twice: they have no LUT6_2 together."""
+    cells = [Lut("x", ("a", "b", "c"), 0x3A), Lut("y", ("d", "e", "c", "e", "f"), 0x87777888)]
+    assert mated([0, 1], cells, {0, 1}) == [(0,), (1,)]
+    emit(design("mac", "codebook<-9,-2,-1,0,3,16>", "uint4"), load("xcup"))

@@ -133,6 +133,8 @@ def _masks(numbers: Iterable[int], cells: Sequence[Cell]) -> dict[int, int]:
     """Return the nets that functions read, a bit each."""
     bits: dict[str, int] = {}
     return {
-        number: sum(1 << bits.setdefault(net, len(bits)) for net in cells[number].inputs)
+        number: sum(
+            1 << bits.setdefault(net, len(bits)) for net in dict.fromkeys(cells[number].inputs)
+        )
         for number in numbers
     }
