@@ -12,7 +12,6 @@ from costmodel.rows import narrow_luts, operand_wire
 from costmodel.shift import levels_cost
 from hw.plan.binned import BinBankPlan, BinRow, BinShiftPlan
 
-
 GROUPS = {"xilinx": (4, 1), "ecp5": (4, 4), "ice40": (4, 2), "gowin": (8, 16)}
 """Words that are chosen from at once where there are more than four, and the LUTs of a bit."""
 
