@@ -24,6 +24,7 @@ STRUCTURES = {
     "rows": Look("#0072B2", "s", "Booth rows"),
     "table": Look("#009E73", "^", "table"),
     "merged": Look("#D55E00", "o", "merged lanes"),
+    "baugh-wooley": Look("#E69F00", "v", "all bits in one heap"),
 }
 PLAIN = Look(GREY, "X", "behavioural Verilog, ours")
 PEER = Look("#CC79A7", "D", "best peer (LUT)")
