@@ -14,7 +14,7 @@ import argparse
 import csv
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -133,8 +133,11 @@ def kind_of(design: Design) -> str:
     return "weight-stationary" if "dataflow" in design.to_record() else "signs"
 
 
-def draw(kind: str, seed: int, count: int) -> list[Design]:
-    """Return different designs of a kind that can be built on gates and have formulas."""
+def draw(kind: str, seed: int, count: int, without: Container[str] = ()) -> list[Design]:
+    """Return different designs of a kind that can be built on gates and have formulas.
+
+    Designs whose slug is among `without` are passed over.
+    """
     source = random.Random(f"asic:{kind}:{seed}")
     most = distribution()["weight-stationary"]["most_product_bits"]
     found: dict[str, Design] = {}
@@ -145,29 +148,33 @@ def draw(kind: str, seed: int, count: int) -> list[Design]:
         except ValueError:
             continue
         large = kind not in SERIAL and design.lanes * design.cores * design.product_bits > most
-        if not large:
+        if not large and design.slug not in without:
             found.setdefault(design.slug, design)
     return list(found.values())
 
 
 def judged(seed: int, kinds: Sequence[str] = tuple(KINDS)) -> list[Design]:
-    """Return the judged designs of a seed, kind by kind."""
+    """Return the judged designs of a seed, kind by kind: none that formulas are fitted to."""
     count = distribution()["count"]
-    return [design for kind in kinds for design in draw(kind, seed, count[kind])]
+    found = []
+    for kind in kinds:
+        fitted = {design.slug for design in development(kind)}
+        found += draw(kind, seed, count[kind], fitted)
+    return found
+
+
+def development(kind: str) -> list[Design]:
+    """Return the designs of a kind to whose modules the formulas are fitted."""
+    known = distribution()
+    return draw(kind, known["development_seed"], known["development_count"][kind])
 
 
 def measure_development(workers: int | None = None, kinds: Sequence[str] = tuple(KINDS)) -> None:
     """Add the modules of development designs to those measured, and fit all formulas anew."""
-    known = distribution()
-    designs = [
-        design
-        for kind in kinds
-        for design in draw(kind, known["development_seed"], known["development_count"][kind])
-    ]
+    designs = [design for kind in kinds for design in development(kind)]
     found = measure_all(designs, workers)
     pairs = [pair for one in zip(designs, found, strict=True) for pair in module_rows(*one)]
-    own = () if set(kinds) == {"bitmod"} else measure_modules(kind_parts())
-    rows = part_table([*own, *pairs])
+    rows = part_table([*measure_modules(kind_parts()), *pairs])
     write_modules([*rows, *read_modules()])
     write_fitted()
 

@@ -8,7 +8,7 @@ from hw.design import from_record
 from hw.plan import plan
 from hw.target import ASIC, load
 from sweeps.asic_calibrate import errors, measured, module_rows, read_held_out
-from sweeps.asic_kinds import JUDGED, KINDS, distribution, draw, judged, kind_of, table
+from sweeps.asic_kinds import JUDGED, KINDS, development, distribution, judged, kind_of, table
 from sweeps.cli import main
 
 GATES = load(ASIC)
@@ -72,19 +72,20 @@ def test_the_judged_designs_are_those_of_the_seed():
     counts = [sum(kind_of(design) == kind for design in designs) for kind in KINDS]
     assert counts == [known["count"][kind] for kind in KINDS]
     for kind in KINDS:
-        drawn = draw(kind, known["development_seed"], known["development_count"][kind])
-        assert len({design.slug for design in drawn}) == known["development_count"][kind]
+        fitted = {design.slug for design in development(kind)}
+        assert len(fitted) == known["development_count"][kind]
+        assert not fitted & {design.slug for design in designs}
 
 
 # Mean and worst error in percent; reached when written: signs 1.4 and 7.1, weight-stationary 0.7
-# and 2.6, bitplane 1.2 and 4.4, bitmod 1.3 and 4.7.
+# and 2.6, bitplane 1.2 and 4.4, bitmod 1.6 and 6.7.
 @pytest.mark.parametrize(
     ("kind", "mean", "worst", "rank"),
     [
         ("signs", 2.0, 9.0, 0.98),
         ("weight-stationary", 1.2, 4.0, 0.98),
         ("bitplane", 2.0, 7.0, 0.98),
-        ("bitmod", 2.0, 7.0, 0.95),  # several within 2 % of each other
+        ("bitmod", 2.0, 7.0, 0.97),  # several within 2 % of each other
     ],
 )
 def test_errors_on_designs_never_fitted_on(kind, mean, worst, rank):
@@ -100,11 +101,11 @@ def test_errors_on_designs_never_fitted_on(kind, mean, worst, rank):
 
 @pytest.mark.slow
 def test_the_stored_measurements_are_real():
-    some = read_held_out(JUDGED)[5:72:24]
+    some = read_held_out(JUDGED)[5::24]
     for design, stored in some:
         found = measured(design)
         assert {name: getattr(found, name) for name in stored} == stored
-    assert len(some) == 3
+    assert len(some) == len(KINDS)
 
 
 def test_the_table_tells_each_kind():

@@ -9,6 +9,7 @@ the hidden bit adds. So ``B = g + W − p − 1``; a sum too short for B to be 0
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from hw.formats import MinifloatFormat
@@ -33,7 +34,7 @@ class LeftLevel:
 
 
 @dataclass(frozen=True, slots=True)
-class RoundedSum:
+class RoundedSum(ABC):
     """A sum in two's complement that is normalised and rounded to nearest even.
 
     Parameters
@@ -51,19 +52,19 @@ class RoundedSum:
         return 0
 
     @property
+    @abstractmethod
     def highest(self) -> int:
         """Largest B."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def sum_bits(self) -> int:
         """Bits of the sum, sign included."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def tail_bits(self) -> int:
         """Zeros below the sum."""
-        raise NotImplementedError
 
     @property
     def bits(self) -> int:
