@@ -117,7 +117,8 @@ def _judge(arguments: argparse.Namespace, target: Target) -> int:
     from sweeps.progress import Progress
     from sweeps.residuals import expected_yaml, judged
 
-    earlier = held_out(target.name)[: -distribution()["count"][target.name]]
+    older = sum(distribution(one)["count"][target.name] for one in SEEDS if one != VERSION)
+    earlier = held_out(target.name)[:older]
     drawn = [Drawn(one.design, one.asked, one.target) for one in earlier]
     drawn += draw(target, SEEDS[VERSION])
     with Progress("synthesis", len(drawn)) as progress:
