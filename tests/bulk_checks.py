@@ -2,10 +2,22 @@
 
 import re
 
+import numpy as np
 from sim_designs import case_of
 
 from sim import bulk
 from sim.runner import simulate
+from sim.vectors import Steps
+
+
+def every_pair(what):
+    """Return every pair of operand codes of a MAC, twice in different order, and how many."""
+    w, a = what.weight.bits, what.activation.bits
+    count = 1 << w + a
+    index = np.concatenate([np.random.default_rng(s).permutation(count) for s in (1, 2)])
+    last = np.random.default_rng(3).random(len(index)) < 0.2
+    fields = (index & (1 << w) - 1, index >> w)
+    return Steps(*(field[:, None].astype(np.uint8) for field in fields), last), count
 
 
 def check_golden(what, vectors, seed=1):

@@ -46,3 +46,15 @@ def evaluate(netlist, nets):
                 known[cell.carry_out] = carry
         waiting = [cell for cell in waiting if cell not in ready]
     return known
+
+
+def worth(heap, words):
+    """Return what a heap's words add up to for inputs given by name."""
+    nets = {f"{n}{i}": words[n] >> i & 1 for n, width in heap.source.inputs for i in range(width)}
+    known = evaluate(heap.netlist, nets)
+    total = 0
+    for outputs, word in zip(heap.outputs, heap.words, strict=True):
+        value = sum(known[net] << i for i, net in enumerate(outputs))
+        negative = word.bounds.signed and value >> (len(outputs) - 1)
+        total += value - (negative << len(outputs))
+    return total

@@ -1,5 +1,7 @@
 """Cells of tiles as dot products, for benches that drive those."""
 
+from amaranth.sim import Simulator
+
 from hw.design import from_record
 from hw.rtl import emit
 
@@ -47,3 +49,24 @@ module {dot.slug}(clk, rst, valid, last, weight, activation, total, total_valid)
 endmodule
 """
     return emitted.verilog + text, dot
+
+
+def first_total(component, weights, activations, bits):
+    """Return the total of one step in Amaranth's own simulator, of operands of so many bits."""
+    seen = []
+
+    def pack(values):
+        return sum((int(v) % (1 << bits)) << bits * i for i, v in enumerate(values.flat))
+
+    async def bench(ctx):
+        ctx.set(component.weight, pack(weights))
+        ctx.set(component.activation, pack(activations))
+        ctx.set(component.valid, 1)
+        await ctx.tick()
+        seen.append(ctx.get(component.total))
+
+    simulator = Simulator(component)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return seen[0]
