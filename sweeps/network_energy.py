@@ -97,22 +97,13 @@ def inference(
         raise ValueError(f"the stream digits is of {DIGITS}, not of {network}")
     found, known = load(network), memory(target.partition(":")[0])
     units = Units(lanes=lanes)
-    layers, factor, off = [], 1.0, 0.0
-    for node, count in zip(found.multiplying, macs(found), strict=True):
-        each = _unit(units, found, node, pair, target, stream, by_formula)
-        factor, off = each["factor"], max(off, each.get("error_percent") or 0.0)
-        terms = found.terms(node)
-        per_mac = each["energy_pj_per_mac"] * -(-terms // lanes) * lanes / terms
-        layers.append(
-            {
-                "layer": node.name,
-                "design": each["name"],
-                "macs": round(count),
-                "energy_pj_per_mac": per_mac,
-                "energy_nj": per_mac * float(count) / 1000,
-                **_memory(found, node, pair, known, dram),
-            }
-        )
+    spent = [
+        _unit(units, found, node, pair, target, stream, by_formula) for node in found.multiplying
+    ]
+    layers = [
+        _layer(found, node, float(count), one, lanes) | _memory(found, node, pair, known, dram)
+        for node, count, one in zip(found.multiplying, macs(found), spent, strict=True)
+    ]
     total = {key: sum(one[key] for one in layers) for key in ("energy_nj", "memory_nj")}
     return {
         "network": network,
@@ -124,12 +115,32 @@ def inference(
         "macs_nj": total["energy_nj"],
         "memory_nj": total["memory_nj"],
         "energy_nj_per_inference": sum(total.values()),
-        "factor": factor,
+        "factor": max((one["factor"] for one in spent), default=1.0),
         "memory_factor": known.factor,
         "memory_source": known.source,
         "weights": "dram" if dram else "chip",
-        **({"error_percent": off} if by_formula else {}),
+        **({"error_percent": _most_off(spent)} if by_formula else {}),
     }
+
+
+def _layer(
+    network: Network, node: Node, count: float, spent: dict[str, Any], lanes: int
+) -> dict[str, Any]:
+    """Return what a node's products take, of a unit whose last step may be part empty."""
+    terms = network.terms(node)
+    per_mac = spent["energy_pj_per_mac"] * -(-terms // lanes) * lanes / terms
+    return {
+        "layer": node.name,
+        "design": spent["name"],
+        "macs": round(count),
+        "energy_pj_per_mac": per_mac,
+        "energy_nj": per_mac * count / 1000,
+    }
+
+
+def _most_off(spent: list[dict[str, Any]]) -> float:
+    """Return the largest error that formulas of units state, in percent."""
+    return max((one.get("error_percent") or 0.0 for one in spent), default=0.0)
 
 
 def _memory(

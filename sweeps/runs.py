@@ -77,11 +77,7 @@ def run(
     _check_objectives(sweep, network.metric)
     entries = sweep.entries(network.terms)
     hands: dict[str, Any] = {"workers": workers, "executor": executor}
-    costs = [
-        Task("estimate", {"design": d.to_record(), "target": name}, tools.estimate_salt)
-        for name, d in product(sweep.targets, (entry.design for entry in entries))
-        if d is not None
-    ]
+    costs = _cost_tasks(sweep, entries, tools.estimate_salt)
     with reporter("area") as report:
         areas = iter(evaluate_all(costs, tools.estimate, store, **hands, report=report))
     cases = [_accuracy_task(sweep, entry, network, tools.accuracy_salt) for entry in entries]
@@ -102,6 +98,15 @@ def run(
     if sweep.measure_front:
         points = measure_front(points, sweep, workers=workers, reporter=reporter, evaluators=tools)
     return points
+
+
+def _cost_tasks(sweep: Sweep, entries: Sequence[Entry], salt: str) -> list[Task]:
+    """Return the estimates to be made: on each target of all entries that have a design."""
+    return [
+        Task("estimate", {"design": design.to_record(), "target": name}, salt)
+        for name, design in product(sweep.targets, (entry.design for entry in entries))
+        if design is not None
+    ]
 
 
 def _accuracies(
